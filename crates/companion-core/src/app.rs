@@ -1,0 +1,685 @@
+//! The whole state, and the one door through which it changes. It only routes.
+
+use crate::{
+    command::{Access, Command, Done, SetupText},
+    effect::{Effect, NewSecret, Timer},
+    gateway::{Changes, Gateway},
+    ids::{CommandId, GatewayId, Socket},
+    input::{Input, LocalGatewayReport, StoredCredentials, VaultTrouble},
+    problem::{Problem, Severity},
+    record::{GatewayRecord, Origin, Registry},
+    snapshot::{
+        LocalGatewayState, LocalGatewayView, Overall, SecretStoreKind, SecretStoreView, Snapshot,
+    },
+    time::Now,
+};
+use gateway_protocol::{Endpoint, Role, SetupCode};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What never changes while the process runs.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// The companion's version.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Where secrets are kept.
+    pub secret_store: SecretStoreKind,
+    /// The node commands that this computer offers, sorted.
+    pub node_commands: Vec<String>,
+    /// The person's yes to them for the companion's own gateway.
+    pub approve_local_node: bool,
+}
+
+/// Every decision of the companion. Owned by one task.
+#[derive(Debug)]
+pub struct App {
+    about: About,
+    gateways: Vec<Gateway>,
+    primary: Option<GatewayId>,
+    vault: Vault,
+    local: Option<LocalGatewayView>,
+    /// Damaged files that were kept aside.
+    unreadable: Vec<String>,
+    registry_saved: bool,
+    /// Commands that are answered once their gateway is stored.
+    asked: BTreeMap<GatewayId, CommandId>,
+    generation: u64,
+    quitting: bool,
+    revision: u64,
+    published: Option<Arc<Snapshot>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Vault {
+    Opening,
+    Open,
+    Failed(VaultTrouble),
+}
+
+/// What a gateway has to know of everything around it.
+#[derive(Debug)]
+pub(crate) struct World<'a> {
+    pub(crate) now: Now,
+    pub(crate) vault_open: bool,
+    pub(crate) local_ready: bool,
+    pub(crate) commands: &'a [String],
+    generation: &'a mut u64,
+}
+
+impl World<'_> {
+    pub(crate) fn next_generation(&mut self) -> u64 {
+        *self.generation += 1;
+        *self.generation
+    }
+}
+
+const VAULT_AGAIN_MS: u64 = 15_000;
+
+impl App {
+    /// Starts with what was stored. Nothing is dialled before the secret store is open.
+    pub fn new(about: About, registry: Registry, now: Now) -> (Self, Vec<Effect>) {
+        let mut app = Self {
+            about,
+            gateways: vec![],
+            primary: registry.primary,
+            vault: Vault::Opening,
+            local: None,
+            unreadable: vec![],
+            registry_saved: true,
+            asked: BTreeMap::new(),
+            generation: 0,
+            quitting: false,
+            revision: 0,
+            published: None,
+        };
+        for record in registry.gateways {
+            let world = app.parts(now).1;
+            let gateway = Gateway::new(record, StoredCredentials::default(), &world);
+            app.gateways.push(gateway);
+        }
+        (app, vec![Effect::OpenVault])
+    }
+
+    /// Does the core react to this event of a gateway? All others need not be handed in.
+    pub fn follows(event: &str) -> bool {
+        matches!(
+            event,
+            "node.invoke.request"
+                | "node.invoke.cancel"
+                | "node.pair.requested"
+                | "node.pair.resolved"
+        )
+    }
+
+    /// Takes what happened, answers with what to do. Total: no input is refused, none panics.
+    pub fn handle(&mut self, input: Input, now: Now) -> Vec<Effect> {
+        let mut effects = self.route(input, now);
+        if !self.quitting {
+            let (gateways, mut world) = self.parts(now);
+            for gateway in gateways {
+                effects.extend(gateway.settle(&mut world));
+            }
+        }
+        effects
+    }
+
+    fn route(&mut self, input: Input, now: Now) -> Vec<Effect> {
+        match input {
+            Input::Command(id, command) => self.command(id, command, now),
+            Input::VaultOpened(stored) => {
+                self.vault = Vault::Open;
+                for (id, credentials) in stored {
+                    if let Some(gateway) =
+                        self.gateways.iter_mut().find(|gateway| *gateway.id() == id)
+                    {
+                        gateway.restore(credentials);
+                    }
+                }
+                vec![]
+            }
+            Input::VaultFailed(trouble) => {
+                self.vault = Vault::Failed(trouble);
+                vec![Effect::SetTimer(
+                    Timer::OpenVault,
+                    now.monotonic_ms.saturating_add(VAULT_AGAIN_MS),
+                )]
+            }
+            Input::StateUnreadable(file) => {
+                self.unreadable.push(file);
+                vec![]
+            }
+            Input::GatewaySaved(id, device) => {
+                if let Some(gateway) = self.gateways.iter_mut().find(|gateway| *gateway.id() == id)
+                {
+                    gateway.saved(device);
+                }
+                self.registry_saved = true;
+                self.answer(
+                    &id,
+                    Ok(Done::Accepted {
+                        gateway: id.clone(),
+                    }),
+                )
+            }
+            Input::GatewayNotSaved(id, trouble) => self.gateway_not_saved(&id, trouble, now),
+            Input::RegistrySaved => {
+                self.registry_saved = true;
+                vec![]
+            }
+            Input::RegistryNotSaved => {
+                self.registry_saved = false;
+                vec![]
+            }
+            Input::TokensSaved(socket) => self.at(&socket, now, |gateway, world| {
+                gateway.tokens_saved(socket.role, world)
+            }),
+            Input::TokensNotSaved(socket, _) => self.at(&socket, now, |gateway, world| {
+                plain(gateway.tokens_not_saved(socket.role, world))
+            }),
+            Input::Opened(socket, welcome) => {
+                let stale = !self.gateways.iter().any(|gateway| gateway.owns(&socket));
+                match stale {
+                    // nobody waits for it any more; it must not stay open unseen
+                    true => vec![Effect::CloseSocket(socket)],
+                    false => self.at(&socket, now, |gateway, world| {
+                        gateway.opened(socket.role, welcome, world)
+                    }),
+                }
+            }
+            Input::OpenFailed(socket, failure) => self.at(&socket, now, |gateway, world| {
+                gateway.failed(socket.role, &failure, world)
+            }),
+            Input::Event(socket, event) => self.at(&socket, now, |gateway, _| {
+                plain(gateway.event(&socket, &event))
+            }),
+            Input::Closed(socket, ended) => self.at(&socket, now, |gateway, world| {
+                plain(gateway.closed(socket.role, &ended, world))
+            }),
+            Input::Answered(socket, query, result) => self.at(&socket, now, |gateway, world| {
+                plain(gateway.answered(&query, result, world))
+            }),
+            Input::CommandRan(invoke, result) => {
+                let socket = invoke.socket.clone();
+                self.at(&socket, now, |gateway, _| {
+                    plain(gateway.ran(&invoke, result))
+                })
+            }
+            Input::TimerFired(timer) => self.timer(timer, now),
+            Input::LocalGateway(report) => self.local_gateway(report, now),
+        }
+    }
+
+    fn timer(&mut self, timer: Timer, now: Now) -> Vec<Effect> {
+        match timer {
+            Timer::Redial(socket) => self.at(&socket, now, |gateway, world| {
+                gateway.redial_due(socket.role, world);
+                Changes::default()
+            }),
+            Timer::SaveTokens(socket) => self.at(&socket, now, |gateway, _| {
+                plain(gateway.save_again(socket.role))
+            }),
+            Timer::Describe(id) => {
+                match self.gateways.iter_mut().find(|gateway| *gateway.id() == id) {
+                    Some(gateway) => gateway.ask_surface(),
+                    None => vec![],
+                }
+            }
+            Timer::OpenVault => vec![Effect::OpenVault],
+        }
+    }
+
+    fn command(&mut self, id: CommandId, command: Command, now: Now) -> Vec<Effect> {
+        if self.quitting {
+            return vec![Effect::Answer(id, Err(Problem::quitting()))];
+        }
+        let result = match command {
+            Command::Pair {
+                code,
+                access,
+                approve_node,
+            } => {
+                return self.pair(Some(id), &code, access, approve_node, Origin::Paired, now);
+            }
+            Command::Connect {
+                url,
+                token,
+                approve_node,
+            } => return self.connect(id, &url, token, approve_node, now),
+            Command::Forget { gateway } => self.forget(&gateway, now),
+            Command::Reconnect { gateway, role } => self.reconnect(gateway.as_deref(), role, now),
+            Command::OpenWindow => Ok(vec![Effect::OpenWindow]),
+            Command::Quit => Ok(self.quit(now)),
+        };
+        match result {
+            Ok(mut effects) => {
+                effects.insert(0, Effect::Answer(id, Ok(Done::Done)));
+                effects
+            }
+            Err(problem) => vec![Effect::Answer(id, Err(problem))],
+        }
+    }
+
+    fn pair(
+        &mut self,
+        id: Option<CommandId>,
+        text: &SetupText,
+        access: Access,
+        approve_node: bool,
+        origin: Origin,
+        now: Now,
+    ) -> Vec<Effect> {
+        let code = match self.check(text, now) {
+            Ok(code) => code,
+            Err(problem) => {
+                return id
+                    .map(|id| Effect::Answer(id, Err(problem)))
+                    .into_iter()
+                    .collect();
+            }
+        };
+        let gateway = self.find_or_add(code.endpoint(), origin, now);
+        let consent = approve_node.then(|| self.about.node_commands.clone());
+        let mut effects = vec![];
+        let (gateways, world) = self.parts(now);
+        if let Some(found) = gateways.iter_mut().find(|found| *found.id() == gateway) {
+            effects.extend(found.reset(None, &world));
+            found.begin_setup(&code, access, consent);
+        }
+        effects.extend(self.save(gateway, id, NewSecret::Bootstrap(code.bootstrap_token)));
+        effects
+    }
+
+    fn check(&self, text: &SetupText, now: Now) -> Result<SetupCode, Problem> {
+        self.need_vault()?;
+        let code =
+            SetupCode::parse(text.text()).map_err(|error| Problem::setup_code_invalid(&error))?;
+        let fingerprint = code.bootstrap_token.fingerprint();
+        let known = |gateway: &Gateway| {
+            let record = &gateway.record;
+            record.used_codes.contains(&fingerprint)
+                || record
+                    .setup
+                    .as_ref()
+                    .is_some_and(|setup| setup.code == fingerprint)
+        };
+        if self.gateways.iter().any(known) {
+            return Err(Problem::setup_code_used());
+        }
+        if code.is_expired(now.wall.0) {
+            return Err(Problem::setup_code_expired());
+        }
+        Ok(code)
+    }
+
+    fn connect(
+        &mut self,
+        id: CommandId,
+        url: &str,
+        token: gateway_protocol::SharedToken,
+        approve_node: bool,
+        now: Now,
+    ) -> Vec<Effect> {
+        let endpoint = match self
+            .need_vault()
+            .and_then(|()| Endpoint::parse_typed(url).map_err(Problem::address_refused))
+        {
+            Ok(endpoint) => endpoint,
+            Err(problem) => return vec![Effect::Answer(id, Err(problem))],
+        };
+        let gateway = self.find_or_add(&endpoint, Origin::Paired, now);
+        let consent = approve_node.then(|| self.about.node_commands.clone());
+        let mut effects = vec![];
+        let (gateways, world) = self.parts(now);
+        if let Some(found) = gateways.iter_mut().find(|found| *found.id() == gateway) {
+            effects.extend(found.reset(None, &world));
+            found.begin_shared(consent);
+        }
+        effects.extend(self.save(gateway, Some(id), NewSecret::Shared(token)));
+        effects
+    }
+
+    /// Nothing is begun that could not be kept.
+    fn need_vault(&self) -> Result<(), Problem> {
+        match self.vault {
+            Vault::Open => Ok(()),
+            Vault::Opening | Vault::Failed(VaultTrouble::Locked) => {
+                Err(Problem::secret_store_locked())
+            }
+            Vault::Failed(VaultTrouble::Unavailable | VaultTrouble::Failed) => {
+                Err(Problem::secret_store_unavailable())
+            }
+        }
+    }
+
+    fn find_or_add(&mut self, endpoint: &Endpoint, origin: Origin, now: Now) -> GatewayId {
+        if let Some(found) = self
+            .gateways
+            .iter_mut()
+            .find(|found| found.record.endpoint.is_same_place(endpoint))
+        {
+            return found.id().clone();
+        }
+        let id = GatewayId::from_random(now.random);
+        let name = match origin {
+            Origin::Local => "Local gateway".to_owned(),
+            Origin::Paired => format!("{}:{}", endpoint.host(), endpoint.port()),
+        };
+        let record = GatewayRecord {
+            id: id.clone(),
+            name,
+            endpoint: endpoint.clone(),
+            fallbacks: vec![],
+            pin: None,
+            device_id: None,
+            origin,
+            roles: vec![],
+            consent: vec![],
+            setup: None,
+            used_codes: vec![],
+        };
+        let world = self.parts(now).1;
+        let gateway = Gateway::new(record, StoredCredentials::default(), &world);
+        self.gateways.push(gateway);
+        self.primary.get_or_insert_with(|| id.clone());
+        id
+    }
+
+    fn save(
+        &mut self,
+        gateway: GatewayId,
+        id: Option<CommandId>,
+        secret: NewSecret,
+    ) -> Vec<Effect> {
+        let mut effects = vec![];
+        if let Some(id) = id
+            && let Some(older) = self.asked.insert(gateway.clone(), id)
+        {
+            let done = Done::Accepted {
+                gateway: gateway.clone(),
+            };
+            effects.push(Effect::Answer(older, Ok(done)));
+        }
+        effects.push(Effect::SaveGateway {
+            gateway,
+            registry: self.registry(),
+            secret,
+        });
+        effects
+    }
+
+    fn gateway_not_saved(
+        &mut self,
+        id: &GatewayId,
+        trouble: VaultTrouble,
+        now: Now,
+    ) -> Vec<Effect> {
+        let problem = match trouble {
+            VaultTrouble::Unavailable => Problem::secret_store_unavailable(),
+            VaultTrouble::Locked => Problem::secret_store_locked(),
+            VaultTrouble::Failed => Problem::record_not_saved(),
+        };
+        let mut effects = self.answer(id, Err(problem));
+        if let Some(gateway) = self.gateways.iter_mut().find(|gateway| gateway.id() == id) {
+            gateway.not_saved();
+        }
+        // a gateway that was never stored leaves nothing behind
+        if let Some(index) = self
+            .gateways
+            .iter()
+            .position(|gateway| gateway.id() == id && gateway.record.device_id.is_none())
+        {
+            let mut gateway = self.gateways.remove(index);
+            effects.extend(gateway.shut(&self.parts(now).1));
+            self.primary = self
+                .primary
+                .take()
+                .filter(|primary| primary != id)
+                .or_else(|| self.first());
+        }
+        effects
+    }
+
+    fn answer(&mut self, gateway: &GatewayId, result: Result<Done, Problem>) -> Vec<Effect> {
+        self.asked
+            .remove(gateway)
+            .map(|id| Effect::Answer(id, result))
+            .into_iter()
+            .collect()
+    }
+
+    fn forget(&mut self, name: &str, now: Now) -> Result<Vec<Effect>, Problem> {
+        let index = self.find(name).ok_or_else(Problem::unknown_gateway)?;
+        let mut gateway = self.gateways.remove(index);
+        let mut effects = gateway.shut(&self.parts(now).1);
+        let id = gateway.id().clone();
+        self.primary = self
+            .primary
+            .take()
+            .filter(|primary| *primary != id)
+            .or_else(|| self.first());
+        effects.extend(self.answer(&id, Err(Problem::unknown_gateway())));
+        effects.push(Effect::DeleteGateway(id, self.registry()));
+        Ok(effects)
+    }
+
+    fn reconnect(
+        &mut self,
+        name: Option<&str>,
+        role: Option<Role>,
+        now: Now,
+    ) -> Result<Vec<Effect>, Problem> {
+        let only = match name {
+            Some(name) => Some(self.find(name).ok_or_else(Problem::unknown_gateway)?),
+            None => None,
+        };
+        let mut effects = vec![];
+        if self.vault != Vault::Open {
+            effects.push(Effect::OpenVault);
+        }
+        let (gateways, world) = self.parts(now);
+        for (index, gateway) in gateways.iter_mut().enumerate() {
+            if only.is_none_or(|only| only == index) {
+                effects.extend(gateway.reset(role, &world));
+            }
+        }
+        Ok(effects)
+    }
+
+    fn quit(&mut self, now: Now) -> Vec<Effect> {
+        self.quitting = true;
+        let mut effects = vec![];
+        for (_, id) in std::mem::take(&mut self.asked) {
+            effects.push(Effect::Answer(id, Err(Problem::quitting())));
+        }
+        let (gateways, world) = self.parts(now);
+        for gateway in gateways {
+            effects.extend(gateway.shut(&world));
+        }
+        effects.push(Effect::Exit);
+        effects
+    }
+
+    fn local_gateway(&mut self, report: LocalGatewayReport, now: Now) -> Vec<Effect> {
+        let (state, detail) = match report {
+            LocalGatewayReport::Working(detail) => (LocalGatewayState::Initializing, detail),
+            LocalGatewayReport::Restarting => (
+                LocalGatewayState::Restarting,
+                "It ended and is started again.".to_owned(),
+            ),
+            LocalGatewayReport::Failed(reason) => (LocalGatewayState::Failed, reason),
+            LocalGatewayReport::Ready => (LocalGatewayState::Ready, "Ready".to_owned()),
+            LocalGatewayReport::SetupCode(code) => {
+                return self.pair(
+                    None,
+                    &code,
+                    Access::Full,
+                    self.about.approve_local_node,
+                    Origin::Local,
+                    now,
+                );
+            }
+        };
+        self.local = Some(LocalGatewayView { state, detail });
+        if state != LocalGatewayState::Ready {
+            return vec![];
+        }
+        let (gateways, world) = self.parts(now);
+        let mut paired = false;
+        for gateway in gateways
+            .iter_mut()
+            .filter(|gateway| gateway.record.origin == Origin::Local)
+        {
+            gateway.nudge(&world);
+            paired |= gateway.is_paired() || gateway.record.setup.is_some();
+        }
+        if paired {
+            vec![]
+        } else {
+            vec![Effect::MintSetupCode]
+        }
+    }
+
+    /// Runs `act` on the gateway that a socket belongs to, unless the socket is not its current one.
+    fn at(
+        &mut self,
+        socket: &Socket,
+        now: Now,
+        act: impl FnOnce(&mut Gateway, &World<'_>) -> Changes,
+    ) -> Vec<Effect> {
+        let (gateways, world) = self.parts(now);
+        let Some(gateway) = gateways.iter_mut().find(|gateway| gateway.owns(socket)) else {
+            return vec![];
+        };
+        let mut changes = act(gateway, &world);
+        if changes.record {
+            changes.effects.push(Effect::SaveRegistry(self.registry()));
+        }
+        changes.effects
+    }
+
+    fn parts(&mut self, now: Now) -> (&mut Vec<Gateway>, World<'_>) {
+        let local_ready = self
+            .local
+            .as_ref()
+            .is_some_and(|local| local.state == LocalGatewayState::Ready);
+        let world = World {
+            now,
+            vault_open: self.vault == Vault::Open,
+            local_ready,
+            commands: &self.about.node_commands,
+            generation: &mut self.generation,
+        };
+        (&mut self.gateways, world)
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        self.gateways
+            .iter()
+            .position(|gateway| gateway.id().as_str() == name)
+            .or_else(|| {
+                self.gateways
+                    .iter()
+                    .position(|gateway| gateway.record.name == name)
+            })
+    }
+
+    fn first(&self) -> Option<GatewayId> {
+        self.gateways.first().map(|gateway| gateway.id().clone())
+    }
+
+    /// What has to be stored.
+    fn registry(&self) -> Registry {
+        Registry {
+            gateways: self
+                .gateways
+                .iter()
+                .map(|gateway| gateway.record.clone())
+                .collect(),
+            primary: self.primary.clone(),
+        }
+    }
+
+    /// The snapshot, if it differs from the one published last.
+    pub fn publish(&mut self, now: Now) -> Option<Arc<Snapshot>> {
+        let mut snapshot = self.snapshot(now);
+        if self.published.as_deref() == Some(&snapshot) {
+            return None;
+        }
+        self.revision += 1;
+        snapshot.revision = self.revision;
+        let published = Arc::new(snapshot);
+        self.published = Some(Arc::clone(&published));
+        Some(published)
+    }
+
+    /// Everything that may be seen, under the revision published last.
+    pub fn snapshot(&mut self, now: Now) -> Snapshot {
+        let primary = self.primary.clone();
+        let problems = self.problems();
+        let (gateways, world) = self.parts(now);
+        let mut views: Vec<_> = gateways
+            .iter()
+            .map(|gateway| gateway.view(primary.as_ref() == Some(gateway.id()), &world))
+            .collect();
+        views.sort_by_key(|view| !view.primary);
+        let worst = views.iter().map(|view| view.overall).min();
+        let overall = match worst {
+            _ if problems
+                .iter()
+                .any(|problem| problem.severity == Severity::NeedsYou) =>
+            {
+                Overall::NeedsYou
+            }
+            Some(worst) => worst,
+            None if self.local.is_some() => Overall::Connecting,
+            None => Overall::NoGateways,
+        };
+        Snapshot {
+            revision: self.revision,
+            version: self.about.version.clone(),
+            pid: self.about.pid,
+            overall,
+            problems,
+            secret_store: SecretStoreView {
+                kind: self.about.secret_store,
+                usable: self.vault == Vault::Open,
+            },
+            local_gateway: self.local.clone(),
+            gateways: views,
+        }
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        let vault = match self.vault {
+            Vault::Opening | Vault::Open => None,
+            Vault::Failed(VaultTrouble::Locked) => Some(Problem::secret_store_locked()),
+            Vault::Failed(VaultTrouble::Unavailable | VaultTrouble::Failed) => {
+                Some(Problem::secret_store_unavailable())
+            }
+        };
+        let local = self
+            .local
+            .as_ref()
+            .filter(|local| local.state == LocalGatewayState::Failed)
+            .map(|local| Problem::local_gateway_failed(&local.detail));
+        let unsaved = (!self.registry_saved).then(Problem::record_not_saved);
+        let unreadable = self
+            .unreadable
+            .iter()
+            .map(|file| Problem::state_unreadable(file));
+        vault
+            .into_iter()
+            .chain(local)
+            .chain(unsaved)
+            .chain(unreadable)
+            .collect()
+    }
+}
+
+fn plain(effects: Vec<Effect>) -> Changes {
+    Changes {
+        effects,
+        record: false,
+    }
+}

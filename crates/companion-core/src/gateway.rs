@@ -1,0 +1,692 @@
+//! One gateway: its two connections, which credential and order they use, and what follows from what they hear.
+
+mod view;
+
+use crate::{
+    app::World,
+    command::Access,
+    connection::{Connection, Tokens},
+    effect::{Credential, Dial, Effect, Notification, Query},
+    ids::{GatewayId, Socket},
+    input::{Ended, OpenFailure, QueryFailure, StoredCredentials, Welcome},
+    invokes::Invokes,
+    problem::{Problem, ProblemCode},
+    reaction::{Attempt, Reaction, react},
+    record::{GatewayRecord, Origin, Setup},
+    setup::Narrowed,
+    surface::Surface,
+};
+use gateway_protocol::{
+    DeviceId, Event, HostClass, Role, Scope, Scopes, SetupCode,
+    node::{InvokeCancel, InvokeRequest, NodePairEvent, NodeRow, parse_payload},
+};
+use serde_json::value::RawValue;
+
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) record: GatewayRecord,
+    stored: StoredCredentials,
+    /// Pairings that are still being stored; nothing is dialled meanwhile.
+    saving: u32,
+    /// Record and credentials as they were before them.
+    before: Option<Box<(GatewayRecord, StoredCredentials)>>,
+    operator: Connection,
+    node: Connection,
+    version: Option<String>,
+    surface: Surface,
+    invokes: Invokes,
+    /// Tell the person once all wanted roles stand.
+    announce: bool,
+    /// How the last pairing ended, if that is still worth telling.
+    notice: Option<Problem>,
+    /// Roles whose device token the gateway rejected.
+    rejected: Vec<Role>,
+    /// What the rejected operator token was granted: a fallback asks for no more.
+    granted_before: Option<Scopes>,
+    /// Role upgrades of our own device that we tried to approve; each once.
+    upgrades_tried: Vec<String>,
+}
+
+/// What the gateway's own state changed beyond its connections.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) effects: Vec<Effect>,
+    /// The record changed and has to be stored.
+    pub(crate) record: bool,
+}
+
+enum Plan {
+    Dial(Credential, Scopes),
+    /// Its turn has not come.
+    Later,
+    Block(Problem),
+}
+
+impl Gateway {
+    pub(crate) fn new(record: GatewayRecord, stored: StoredCredentials, world: &World<'_>) -> Self {
+        Self {
+            record,
+            stored,
+            saving: 0,
+            before: None,
+            operator: Connection::off(world.now),
+            node: Connection::off(world.now),
+            version: None,
+            surface: Surface::default(),
+            invokes: Invokes::default(),
+            announce: false,
+            notice: None,
+            rejected: vec![],
+            granted_before: None,
+            upgrades_tried: vec![],
+        }
+    }
+
+    /// The secret store was opened: this is what it holds.
+    pub(crate) fn restore(&mut self, stored: StoredCredentials) {
+        self.stored = stored;
+    }
+
+    /// A setup code for this gateway was accepted and is being stored.
+    pub(crate) fn begin_setup(
+        &mut self,
+        code: &SetupCode,
+        access: Access,
+        consent: Option<Vec<String>>,
+    ) {
+        self.remember_before();
+        self.record.setup = Some(Setup::begin(code, access));
+        self.record.fallbacks = code.endpoints.iter().skip(1).cloned().collect();
+        self.record.pin.clone_from(&code.tls_fingerprint);
+        self.stored.bootstrap = true;
+        self.begin(match access {
+            Access::Full | Access::Limited => Role::ALL.to_vec(),
+            Access::Node => vec![Role::Node],
+        });
+        self.consent_to(consent);
+    }
+
+    /// The gateway's own token was typed and is being stored.
+    pub(crate) fn begin_shared(&mut self, consent: Option<Vec<String>>) {
+        self.remember_before();
+        self.stored.shared = true;
+        self.begin(Role::ALL.to_vec());
+        self.consent_to(consent);
+    }
+
+    fn remember_before(&mut self) {
+        let before = (self.record.clone(), self.stored.clone());
+        self.before.get_or_insert_with(|| Box::new(before));
+        self.saving += 1;
+    }
+
+    fn begin(&mut self, roles: Vec<Role>) {
+        for role in roles {
+            if !self.record.wants(role) {
+                self.record.roles.push(role);
+            }
+        }
+        self.announce = true;
+        self.notice = None;
+        self.rejected.clear();
+        self.granted_before = None;
+    }
+
+    fn consent_to(&mut self, consent: Option<Vec<String>>) {
+        if let Some(mut commands) = consent {
+            commands.sort();
+            self.record.consent = commands;
+        }
+    }
+
+    /// Starts afresh in these roles.
+    pub(crate) fn reset(&mut self, role: Option<Role>, world: &World<'_>) -> Vec<Effect> {
+        let mut effects = vec![];
+        for which in Role::ALL
+            .into_iter()
+            .filter(|which| role.is_none_or(|role| role == *which))
+        {
+            let (next, more) = self.take(which, world).reset(world.now);
+            self.put(which, next);
+            effects.extend(more);
+            effects.extend(self.gone(which));
+        }
+        effects
+    }
+
+    /// Tries again only what waits or stopped; open connections stay.
+    pub(crate) fn nudge(&mut self, world: &World<'_>) {
+        for role in Role::ALL {
+            if self.connection(role).connected().is_none() {
+                let next = self.take(role, world).redial_due(world.now);
+                self.put(role, next);
+            }
+        }
+    }
+
+    /// Dials every role whose turn it is.
+    pub(crate) fn settle(&mut self, world: &mut World<'_>) -> Vec<Effect> {
+        let mut effects = vec![];
+        for role in [Role::Node, Role::Operator] {
+            let Some(carry) = self.connection(role).may_dial() else {
+                continue;
+            };
+            match self.plan(role, world) {
+                Plan::Later => {}
+                Plan::Block(problem) => self.put(role, Connection::blocked(problem, world.now)),
+                Plan::Dial(credential, scopes) => {
+                    let dial = Dial {
+                        socket: Socket {
+                            gateway: self.record.id.clone(),
+                            role,
+                            generation: world.next_generation(),
+                        },
+                        endpoint: self.record.endpoint.clone(),
+                        pin: self.record.pin.clone(),
+                        credential,
+                        scopes,
+                        commands: if role == Role::Node {
+                            world.commands.to_vec()
+                        } else {
+                            vec![]
+                        },
+                        signature: carry.signature,
+                    };
+                    let (next, more) = Connection::dial(dial, carry, world.now);
+                    self.put(role, next);
+                    effects.extend(more);
+                }
+            }
+        }
+        effects
+    }
+
+    fn plan(&self, role: Role, world: &World<'_>) -> Plan {
+        let stored = self.record.device_id.is_some() && self.saving == 0;
+        let ready = world.vault_open && stored && self.record.wants(role);
+        if !ready || (self.record.origin == Origin::Local && !world.local_ready) {
+            return Plan::Later;
+        }
+        let open = self
+            .record
+            .setup
+            .as_ref()
+            .filter(|setup| setup.is_open(world.now.wall));
+        if let Some(setup) = open
+            && self.stored.bootstrap
+            && setup.remaining.contains(&role)
+        {
+            return match setup.first_of(&self.record.endpoint) == Some(role) {
+                true => Plan::Dial(Credential::Bootstrap, setup.scopes(role)),
+                false => Plan::Later,
+            };
+        }
+        match (role, &self.stored.operator, self.stored.node) {
+            (Role::Operator, Some(scopes), _) => {
+                return Plan::Dial(Credential::Device(role), scopes.clone());
+            }
+            (Role::Node, _, true) => return Plan::Dial(Credential::Device(role), Scopes::none()),
+            (Role::Operator, None, _) | (Role::Node, _, false) => {}
+        }
+        if self.stored.shared && (!self.rejected.contains(&role) || self.is_trusted()) {
+            return self.plan_shared(role);
+        }
+        Plan::Block(self.why_no_credential(role))
+    }
+
+    fn plan_shared(&self, role: Role) -> Plan {
+        let other = match role {
+            Role::Operator => Role::Node,
+            Role::Node => Role::Operator,
+        };
+        let first = match self.record.endpoint.host_class() {
+            HostClass::Loopback => Role::Node,
+            HostClass::Private | HostClass::Public => Role::Operator,
+        };
+        let other_has_token = match other {
+            Role::Operator => self.stored.operator.is_some(),
+            Role::Node => self.stored.node,
+        };
+        let other_can_go_on =
+            self.record.wants(other) && !matches!(self.connection(other), Connection::Blocked(_));
+        if role != first && other_can_go_on && !other_has_token {
+            return Plan::Later;
+        }
+        let scopes = match role {
+            Role::Operator => self
+                .granted_before
+                .clone()
+                .unwrap_or_else(Scopes::shared_token),
+            Role::Node => Scopes::none(),
+        };
+        Plan::Dial(Credential::Shared, scopes)
+    }
+
+    /// May a stored secret be used again here that the gateway did not just prove itself for?
+    fn is_trusted(&self) -> bool {
+        self.record.endpoint.is_encrypted()
+            || self.record.endpoint.host_class() == HostClass::Loopback
+    }
+
+    fn why_no_credential(&self, role: Role) -> Problem {
+        if self.rejected.contains(&role) {
+            return Problem::device_token_rejected(role);
+        }
+        if self.record.setup.is_some() {
+            return Problem::setup_code_expired();
+        }
+        match &self.notice {
+            Some(notice) if notice.code == ProblemCode::SetupCodeRefused => notice.clone(),
+            Some(_) | None => Problem::credential_missing(role),
+        }
+    }
+
+    pub(crate) fn opened(&mut self, role: Role, welcome: Welcome, world: &World<'_>) -> Changes {
+        self.version = Some(welcome.version.clone());
+        for token in &welcome.tokens {
+            match token.role {
+                Role::Operator => self.stored.operator = Some(token.scopes.clone()),
+                Role::Node => self.stored.node = true,
+            }
+        }
+        self.rejected.retain(|rejected| *rejected != role);
+        self.surface.forget();
+        let (next, effects) = self.take(role, world).opened(welcome, world.now);
+        self.put(role, next);
+        let mut changes = Changes {
+            effects,
+            record: false,
+        };
+        if self.connection(role).settled().is_some() {
+            changes.absorb(self.stands());
+        }
+        changes
+    }
+
+    pub(crate) fn failed(
+        &mut self,
+        role: Role,
+        failure: &OpenFailure,
+        world: &World<'_>,
+    ) -> Changes {
+        let Connection::Opening(opening) = self.connection(role) else {
+            return Changes::default();
+        };
+        let dial = opening.dial.clone();
+        let place = self.record.place();
+        let attempt = Attempt {
+            role,
+            credential: dial.credential,
+            signature: dial.signature,
+            place: &place,
+        };
+        let mut changes = Changes::default();
+        let reaction = match react(failure, attempt, world.now) {
+            Reaction::CodeRefused => {
+                changes.absorb(self.code_refused(role));
+                Reaction::CodeRefused
+            }
+            Reaction::TokenRejected => {
+                changes
+                    .effects
+                    .extend(self.credential_rejected(role, dial.credential));
+                Reaction::TokenRejected
+            }
+            Reaction::SharedRejected => Reaction::Block(Problem::shared_token_rejected()),
+            Reaction::AwaitApproval {
+                request_id,
+                problem,
+            } => {
+                changes.effects.extend(self.approve_own_upgrade(
+                    role,
+                    request_id.as_deref(),
+                    &dial,
+                ));
+                Reaction::AwaitApproval {
+                    request_id,
+                    problem,
+                }
+            }
+            other @ (Reaction::Retry { .. } | Reaction::SignOlder | Reaction::Block(_)) => other,
+        };
+        let host = self.record.endpoint.host_class();
+        let (next, effects) = self.take(role, world).failed(reaction, host, world.now);
+        self.put(role, next);
+        changes.effects.extend(effects);
+        changes
+    }
+
+    fn code_refused(&mut self, role: Role) -> Changes {
+        let Some(setup) = &mut self.record.setup else {
+            return Changes::default();
+        };
+        match setup.refused(role) {
+            Narrowed::AskForLess => Changes {
+                effects: vec![],
+                record: true,
+            },
+            Narrowed::WithoutOperator => {
+                if self.stored.operator.is_none() {
+                    self.record.roles.retain(|role| *role != Role::Operator);
+                    self.notice = Some(Problem::operator_not_in_code());
+                }
+                self.finish_setup_if_redeemed()
+            }
+            Narrowed::Over => {
+                self.record.setup = None;
+                self.announce = false;
+                self.notice = Some(Problem::setup_code_refused());
+                self.forget_bootstrap()
+            }
+        }
+    }
+
+    fn credential_rejected(&mut self, role: Role, credential: Credential) -> Vec<Effect> {
+        match credential {
+            Credential::Device(_) => {
+                match role {
+                    Role::Operator => self.granted_before = self.stored.operator.take(),
+                    Role::Node => self.stored.node = false,
+                }
+                self.rejected.push(role);
+            }
+            Credential::Shared => self.stored.shared = false,
+            Credential::Bootstrap => self.stored.bootstrap = false,
+        }
+        let mut effects = vec![Effect::ForgetSecret(self.record.id.clone(), credential)];
+        if matches!(credential, Credential::Device(_)) && self.stored.shared && self.is_trusted() {
+            effects.push(Effect::Notify(Notification {
+                key: format!("fallback-{}", self.record.id),
+                title: format!("{} no longer took this computer's token", self.record.name),
+                body: "The gateway's own token is tried once instead, with no more rights than before.".to_owned(),
+            }));
+        }
+        effects
+    }
+
+    /// Our operator may approve our own node's role upgrade, for exactly the commands that the person said yes to.
+    fn approve_own_upgrade(
+        &mut self,
+        role: Role,
+        request_id: Option<&str>,
+        dial: &Dial,
+    ) -> Vec<Effect> {
+        let Some(request_id) = request_id.filter(|_| role == Role::Node) else {
+            return vec![];
+        };
+        let mut offered = dial.commands.clone();
+        offered.sort();
+        let agreed = !self.record.consent.is_empty() && self.record.consent == offered;
+        let Some(operator) = self
+            .operator
+            .settled()
+            .filter(|operator| operator.scopes.allow(Scope::Pairing))
+        else {
+            return vec![];
+        };
+        if !agreed || self.upgrades_tried.iter().any(|tried| tried == request_id) {
+            return vec![];
+        }
+        self.upgrades_tried.push(request_id.to_owned());
+        vec![Effect::Ask(
+            operator.dial.socket.clone(),
+            Query::ApproveDevice(request_id.to_owned()),
+        )]
+    }
+
+    pub(crate) fn tokens_saved(&mut self, role: Role, world: &World<'_>) -> Changes {
+        let redeemed: Vec<Role> = match self.connection(role).connected() {
+            Some(connected) if connected.dial.credential == Credential::Bootstrap => {
+                match &connected.tokens {
+                    Tokens::Saving(tokens) | Tokens::NotSaved(tokens) => {
+                        tokens.iter().map(|token| token.role).collect()
+                    }
+                    Tokens::Saved => vec![],
+                }
+            }
+            Some(_) | None => vec![],
+        };
+        let next = self.take(role, world).tokens_saved();
+        self.put(role, next);
+        let mut changes = Changes::default();
+        if let Some(setup) = self.record.setup.as_mut().filter(|_| !redeemed.is_empty()) {
+            redeemed.into_iter().for_each(|role| setup.redeemed(role));
+            changes.record = true;
+        }
+        changes.absorb(self.finish_setup_if_redeemed());
+        changes.absorb(self.stands());
+        changes
+    }
+
+    /// The bootstrap token goes only when no role is left to redeem.
+    fn finish_setup_if_redeemed(&mut self) -> Changes {
+        let Some(setup) = self
+            .record
+            .setup
+            .take_if(|setup| setup.remaining.is_empty())
+        else {
+            return Changes::default();
+        };
+        self.record.remember_code(setup.code);
+        self.forget_bootstrap()
+    }
+
+    fn forget_bootstrap(&mut self) -> Changes {
+        self.stored.bootstrap = false;
+        Changes {
+            effects: vec![Effect::ForgetSecret(
+                self.record.id.clone(),
+                Credential::Bootstrap,
+            )],
+            record: true,
+        }
+    }
+
+    pub(crate) fn tokens_not_saved(&mut self, role: Role, world: &World<'_>) -> Vec<Effect> {
+        let (next, effects) = self.take(role, world).tokens_not_saved(world.now);
+        self.put(role, next);
+        effects
+    }
+
+    pub(crate) fn save_again(&self, role: Role) -> Vec<Effect> {
+        self.connection(role).save_again()
+    }
+
+    /// A connection stands and nothing of it can be lost.
+    fn stands(&mut self) -> Changes {
+        let mut effects = self.ask_surface();
+        let all = self
+            .record
+            .roles
+            .iter()
+            .all(|role| self.connection(*role).settled().is_some());
+        if all && self.record.setup.is_none() && std::mem::take(&mut self.announce) {
+            effects.push(Effect::Notify(Notification {
+                key: format!("paired-{}", self.record.id),
+                title: format!("Paired with {}", self.record.name),
+                body: match self.record.wants(Role::Operator) {
+                    true => "This computer is connected and stays so.".to_owned(),
+                    false => "This computer is connected as a node and stays so.".to_owned(),
+                },
+            }));
+        }
+        Changes {
+            effects,
+            record: false,
+        }
+    }
+
+    pub(crate) fn closed(&mut self, role: Role, ended: &Ended, world: &World<'_>) -> Vec<Effect> {
+        let host = self.record.endpoint.host_class();
+        let (next, mut effects) = self.take(role, world).closed(ended, host, world.now);
+        self.put(role, next);
+        effects.extend(self.gone(role));
+        effects
+    }
+
+    fn gone(&mut self, role: Role) -> Vec<Effect> {
+        self.surface.forget();
+        match role {
+            Role::Node => self.invokes.disconnected(),
+            Role::Operator => vec![],
+        }
+    }
+
+    pub(crate) fn redial_due(&mut self, role: Role, world: &World<'_>) {
+        let next = self.take(role, world).redial_due(world.now);
+        self.put(role, next);
+    }
+
+    pub(crate) fn event(&mut self, socket: &Socket, event: &Event) -> Vec<Effect> {
+        match (socket.role, event.name.as_str()) {
+            (Role::Node, "node.invoke.request") => {
+                let Ok(request) = event.parse::<InvokeRequest>() else {
+                    return vec![];
+                };
+                let offered = match self.node.connected() {
+                    Some(node) => node.dial.commands.clone(),
+                    None => vec![],
+                };
+                self.invokes.requested(socket, request, &offered)
+            }
+            (Role::Node, "node.invoke.cancel") => match event.parse::<InvokeCancel>() {
+                Ok(cancel) => self.invokes.cancelled(socket, &cancel.invoke_id),
+                Err(_) => vec![],
+            },
+            (Role::Node | Role::Operator, "node.pair.resolved" | "node.pair.requested") => {
+                match event.parse::<NodePairEvent>() {
+                    Ok(about) if Some(&about.node_id) == self.record.device_id.as_ref() => {
+                        self.ask_surface()
+                    }
+                    Ok(_) | Err(_) => vec![],
+                }
+            }
+            (Role::Node | Role::Operator, _) => vec![],
+        }
+    }
+
+    pub(crate) fn ran(
+        &mut self,
+        invoke: &crate::invokes::InvokeId,
+        result: Result<serde_json::Value, crate::input::CommandFailure>,
+    ) -> Vec<Effect> {
+        self.invokes.ran(invoke, result)
+    }
+
+    /// Reads how the gateway sees our node, when both connections stand.
+    pub(crate) fn ask_surface(&mut self) -> Vec<Effect> {
+        let (Some(operator), Some(_), Some(node)) = (
+            self.operator.settled(),
+            self.node.settled(),
+            &self.record.device_id,
+        ) else {
+            return vec![];
+        };
+        if !operator.scopes.allow(Scope::Read) {
+            return vec![];
+        }
+        self.surface.ask(&operator.dial.socket, node)
+    }
+
+    pub(crate) fn answered(
+        &mut self,
+        query: &Query,
+        result: Result<Box<RawValue>, QueryFailure>,
+        world: &World<'_>,
+    ) -> Vec<Effect> {
+        let Some(operator) = self.operator.settled() else {
+            return vec![];
+        };
+        let socket = operator.dial.socket.clone();
+        let may_approve = operator.scopes.allow(Scope::Pairing);
+        match query {
+            Query::DescribeNode(node) => match result
+                .ok()
+                .and_then(|payload| parse_payload::<NodeRow>(&payload).ok())
+            {
+                Some(row) => {
+                    self.surface
+                        .described(row, &socket, node, &self.record.consent, may_approve)
+                }
+                None => self.surface.not_described(&self.record.id, world.now),
+            },
+            Query::ApproveNode(_) => {
+                self.surface.approved();
+                self.ask_surface()
+            }
+            Query::ApproveDevice(_) => {
+                if result.is_ok() {
+                    self.redial_due(Role::Node, world);
+                }
+                vec![]
+            }
+        }
+    }
+
+    /// Closes what is open, for good.
+    pub(crate) fn shut(&mut self, world: &World<'_>) -> Vec<Effect> {
+        self.reset(None, world)
+    }
+
+    pub(crate) fn owns(&self, socket: &Socket) -> bool {
+        self.connection(socket.role).socket() == Some(socket)
+    }
+
+    pub(crate) fn id(&self) -> &GatewayId {
+        &self.record.id
+    }
+
+    pub(crate) fn saved(&mut self, device: DeviceId) {
+        self.record.device_id = Some(device);
+        self.saving = self.saving.saturating_sub(1);
+        if self.saving == 0 {
+            self.before = None;
+        }
+    }
+
+    /// The pairing could not be stored: everything is as it was.
+    pub(crate) fn not_saved(&mut self) {
+        self.saving = self.saving.saturating_sub(1);
+        if let Some(before) = self.before.take() {
+            (self.record, self.stored) = *before;
+            self.announce = false;
+        }
+    }
+
+    /// Are all credentials there that its wanted roles need?
+    pub(crate) fn is_paired(&self) -> bool {
+        self.record.roles.iter().all(|role| match role {
+            Role::Operator => self.stored.operator.is_some(),
+            Role::Node => self.stored.node,
+        })
+    }
+
+    fn connection(&self, role: Role) -> &Connection {
+        match role {
+            Role::Operator => &self.operator,
+            Role::Node => &self.node,
+        }
+    }
+
+    fn take(&mut self, role: Role, world: &World<'_>) -> Connection {
+        let place = match role {
+            Role::Operator => &mut self.operator,
+            Role::Node => &mut self.node,
+        };
+        std::mem::replace(place, Connection::off(world.now))
+    }
+
+    fn put(&mut self, role: Role, connection: Connection) {
+        match role {
+            Role::Operator => self.operator = connection,
+            Role::Node => self.node = connection,
+        }
+    }
+}
+
+impl Changes {
+    fn absorb(&mut self, other: Self) {
+        self.effects.extend(other.effects);
+        self.record |= other.record;
+    }
+}
