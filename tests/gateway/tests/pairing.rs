@@ -1,0 +1,395 @@
+//! Pairing with the real gateway, and staying paired.
+
+#![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
+
+use serde_json::{Value, json};
+use std::time::Duration;
+use test_support::{Companion, RealGateway};
+
+const SOON: Duration = Duration::from_secs(20);
+const AFTER_RESTART: Duration = Duration::from_secs(60);
+const COMMANDS: [&str; 2] = ["system.notify", "system.which"];
+
+#[tokio::test]
+async fn a_code_pairs_both_roles_and_a_restart_needs_no_code() {
+    let gateway = RealGateway::start().await;
+    let mut companion = Companion::new();
+    companion.start().await;
+    let code = gateway.setup_code(&[]).await;
+
+    let paired = companion
+        .pair(&code, &["--approve-node", "--wait", "30"])
+        .await;
+    assert_eq!(paired.code, 0, "{paired:?}\n{}", companion.log());
+    assert_eq!(paired.json()["nodeSurface"], "approved", "{paired:?}");
+    let before = companion.wait_until_ready(SOON).await;
+    let device = before["gateways"][0]["deviceId"]
+        .as_str()
+        .expect("a device id")
+        .to_owned();
+    assert_eq!(
+        before["gateways"][0]["node"]["commands"]["usable"],
+        json!(COMMANDS)
+    );
+    assert_eq!(before["gateways"][0]["gatewayVersion"], "2026.9.6");
+
+    companion.quit().await;
+    let asked_before = requests(&gateway).await;
+    companion.start().await;
+    let after = companion.wait_until_ready(SOON).await;
+    assert_eq!(after["gateways"][0]["deviceId"], device.as_str());
+    assert_eq!(
+        requests(&gateway).await,
+        asked_before,
+        "a start must not ask for a new pairing"
+    );
+    assert_eq!(connected(&gateway, &device).await, (1, 1));
+
+    let spent = companion.pair(&code, &[]).await;
+    assert_eq!(
+        (spent.code, &spent.json()["error"]["code"]),
+        (1, &json!("setup_code_used")),
+        "{spent:?}"
+    );
+    assert_eq!(
+        companion.wait_until_ready(SOON).await["gateways"][0]["operator"]["since"],
+        after["gateways"][0]["operator"]["since"]
+    );
+    no_secret_was_told(&companion, &gateway, &code);
+}
+
+#[tokio::test]
+async fn agents_reach_the_nodes_commands_through_the_gateway() {
+    let gateway = RealGateway::start().await;
+    let companion = paired(&gateway).await;
+    let status = companion.wait_until_ready(SOON).await;
+    let device = status["gateways"][0]["deviceId"]
+        .as_str()
+        .expect("a device id")
+        .to_owned();
+
+    let answer = gateway
+        .cli_json(&[
+            "nodes",
+            "invoke",
+            "--node",
+            &device,
+            "--command",
+            "system.which",
+            "--params",
+            r#"{"bins":["sh","no-such"]}"#,
+            "--json",
+        ])
+        .await;
+    let found = answer["payload"]["bins"].as_object().expect("bins");
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["sh"], "{answer}");
+
+    let invoke = |command: &str, params: Value, key: &str| json!({"nodeId": device, "command": command, "params": params, "timeoutMs": 10_000, "idempotencyKey": key});
+    let refused = gateway
+        .try_rpc(
+            "node.invoke",
+            invoke("system.which", json!({"bins": []}), "k1"),
+        )
+        .await
+        .expect_err("an empty list is refused");
+    assert_eq!(
+        refused["details"]["nodeError"]["code"], "INVALID_REQUEST",
+        "{refused}"
+    );
+    let headless = gateway
+        .try_rpc(
+            "node.invoke",
+            invoke("system.notify", json!({"title": "Hello"}), "k2"),
+        )
+        .await
+        .expect_err("nobody can see it");
+    assert_eq!(
+        headless["details"]["nodeError"]["code"], "NOTIFICATIONS_UNAVAILABLE",
+        "{headless}"
+    );
+    let undeclared = gateway
+        .try_rpc(
+            "node.invoke",
+            invoke("system.run", json!({"command": ["true"]}), "k3"),
+        )
+        .await
+        .expect_err("it was never declared");
+    assert_eq!(
+        undeclared["details"]["reason"], "command not allowlisted",
+        "{undeclared}"
+    );
+}
+
+#[tokio::test]
+async fn three_restarts_of_the_gateway_end_in_ready_with_one_socket_each() {
+    let mut gateway = RealGateway::start().await;
+    let companion = paired(&gateway).await;
+    let status = companion.wait_until_ready(SOON).await;
+    let device = status["gateways"][0]["deviceId"]
+        .as_str()
+        .expect("a device id")
+        .to_owned();
+    for round in 0..3 {
+        if round == 1 {
+            gateway.kill().await;
+        } else {
+            gateway.terminate().await;
+        }
+        companion
+            .wait_for("not ready", SOON, |status| status["overall"] != "ready")
+            .await;
+        gateway.start_again().await;
+        companion.wait_until_ready(AFTER_RESTART).await;
+        assert_eq!(connected(&gateway, &device).await, (1, 1), "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn without_the_yes_the_commands_wait_for_the_gateways_owner() {
+    let gateway = RealGateway::start().await;
+    let mut companion = Companion::new();
+    companion.start().await;
+    let paired = companion
+        .pair(&gateway.mint_setup_code(json!({})).await, &[])
+        .await;
+    assert_eq!(
+        (paired.code, &paired.json()["nodeSurface"]),
+        (0, &json!("pending")),
+        "{paired:?}"
+    );
+    let status = companion
+        .wait_for("told of it", SOON, |status| {
+            status["overall"] == "needs_you"
+        })
+        .await;
+    let node = &status["gateways"][0]["node"];
+    assert_eq!(node["state"], "waiting_for_approval");
+    let request = node["requestId"].as_str().expect("a request id");
+    gateway
+        .rpc("node.pair.approve", json!({"requestId": request}))
+        .await;
+    companion.wait_until_ready(SOON).await;
+}
+
+#[tokio::test]
+async fn the_shared_token_connects_both_roles() {
+    let gateway = RealGateway::start().await;
+    let mut companion = Companion::new();
+    companion.start().await;
+    let url = format!("http://127.0.0.1:{}", gateway.port());
+    let wrong = companion
+        .cli_with_input(
+            &["connect", "--url", &url, "--token-stdin", "--json"],
+            "wrong-token\n",
+        )
+        .await;
+    assert_eq!(
+        (wrong.code, &wrong.json()["error"]["code"]),
+        (1, &json!("shared_token_rejected")),
+        "{wrong:?}"
+    );
+    let connected = companion
+        .cli_with_input(
+            &[
+                "connect",
+                "--url",
+                &url,
+                "--token-stdin",
+                "--approve-node",
+                "--wait",
+                "30",
+                "--json",
+            ],
+            gateway.shared_token(),
+        )
+        .await;
+    assert_eq!(connected.code, 0, "{connected:?}\n{}", companion.log());
+    companion.wait_until_ready(SOON).await;
+    assert!(!companion.log().contains(gateway.shared_token()));
+}
+
+#[tokio::test]
+async fn limited_and_node_codes_give_what_they_are_for() {
+    let gateway = RealGateway::start().await;
+    let mut companion = Companion::new();
+    companion.start().await;
+    let node_code = gateway
+        .mint_setup_code(json!({"bootstrapProfile": "node"}))
+        .await;
+    let paired = companion.pair(&node_code, &[]).await;
+    assert_eq!(paired.code, 0, "{paired:?}\n{}", companion.log());
+    let status = companion.wait_until_ready(SOON).await;
+    let view = &status["gateways"][0];
+    assert_eq!(
+        (&view["operator"]["state"], &view["node"]["state"]),
+        (&json!("off"), &json!("ready"))
+    );
+    assert_eq!(view["problems"][0]["code"], "operator_not_in_code");
+
+    let limited = gateway
+        .mint_setup_code(json!({"bootstrapProfile": "limited"}))
+        .await;
+    let paired = companion.pair(&limited, &[]).await;
+    assert_eq!(paired.code, 0, "{paired:?}\n{}", companion.log());
+    let status = companion.wait_until_ready(SOON).await;
+    assert_eq!(status["gateways"].as_array().map(Vec::len), Some(1));
+    let scopes = &status["gateways"][0]["operator"]["scopes"];
+    assert_eq!(
+        *scopes,
+        json!([
+            "operator.approvals",
+            "operator.questions",
+            "operator.read",
+            "operator.write"
+        ])
+    );
+}
+
+#[tokio::test]
+async fn bad_codes_leave_a_pairing_untouched() {
+    let gateway = RealGateway::start().await;
+    let companion = paired(&gateway).await;
+    let before = companion.wait_until_ready(SOON).await;
+    let spent = gateway.mint_setup_code(json!({})).await;
+    let mut other = Companion::new();
+    other.start().await;
+    assert_eq!(other.pair(&spent, &[]).await.code, 0);
+    for (code, exit, problem) in [
+        ("garbage!", 1, "setup_code_invalid"),
+        (&spent[..40], 1, "setup_code_invalid"),
+        (spent.as_str(), 1, "setup_code_refused"),
+    ] {
+        let refused = companion.pair(code, &[]).await;
+        assert_eq!(
+            (refused.code, &refused.json()["error"]["code"]),
+            (exit, &json!(problem)),
+            "{refused:?}"
+        );
+    }
+    let after = companion
+        .wait_for("both connected", SOON, |status| {
+            let view = &status["gateways"][0];
+            view["operator"]["state"] == "ready" && view["node"]["state"] == "ready"
+        })
+        .await;
+    assert_eq!(
+        after["gateways"][0]["deviceId"],
+        before["gateways"][0]["deviceId"]
+    );
+    assert_eq!(
+        after["gateways"][0]["node"]["commands"]["usable"],
+        json!(COMMANDS)
+    );
+}
+
+#[tokio::test]
+async fn from_elsewhere_one_human_approval_is_enough() {
+    let gateway = RealGateway::builder().behind_proxy(true).start().await;
+    let proxy = gateway.proxy("192.168.1.77").await;
+    let code = gateway
+        .mint_setup_code(json!({"publicUrl": proxy.url()}))
+        .await;
+    let mut companion = Companion::new();
+    companion.start().await;
+    // the address is loopback, so the node asks first here; a person approves it, then the operator's upgrade
+    let waiting = companion.pair(&code, &["--approve-node"]).await;
+    assert_eq!(waiting.code, 4, "{waiting:?}");
+    for _ in 0..2 {
+        let status = companion
+            .wait_for("waiting for approval", SOON, |status| {
+                request_id(status).is_some()
+            })
+            .await;
+        let request = request_id(&status).expect("a request id");
+        gateway
+            .rpc("device.pair.approve", json!({"requestId": request}))
+            .await;
+        companion
+            .wait_for("going on by itself", SOON, |status| {
+                request_id(status).as_deref() != Some(&request)
+            })
+            .await;
+    }
+    companion.wait_until_ready(SOON).await;
+}
+
+fn request_id(status: &Value) -> Option<String> {
+    let view = &status["gateways"][0];
+    let waiting = [&view["operator"], &view["node"]]
+        .into_iter()
+        .find(|role| {
+            role["state"] == "waiting_for_approval" && role["problem"]["code"] == "approval_needed"
+        })?;
+    waiting["requestId"].as_str().map(str::to_owned)
+}
+
+async fn paired(gateway: &RealGateway) -> Companion {
+    let mut companion = Companion::new();
+    companion.start().await;
+    let code = gateway.mint_setup_code(json!({})).await;
+    let paired = companion
+        .pair(&code, &["--approve-node", "--wait", "30"])
+        .await;
+    assert_eq!(paired.code, 0, "{paired:?}\n{}", companion.log());
+    companion
+}
+
+/// Ids of every device and node request that waits at the gateway, without those of our own device's stray upgrade.
+async fn requests(gateway: &RealGateway) -> Vec<String> {
+    let mut ids = vec![];
+    for method in ["device.pair.list", "node.pair.list"] {
+        let list = gateway.rpc(method, json!({})).await;
+        ids.extend(
+            list["pending"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|request| request["requestId"].to_string()),
+        );
+    }
+    ids.sort();
+    ids
+}
+
+/// How many operator and node sockets of this device the gateway has.
+async fn connected(gateway: &RealGateway, device: &str) -> (usize, usize) {
+    let presence = gateway.rpc("system-presence", json!({})).await;
+    let rows = presence
+        .as_array()
+        .or_else(|| presence["presence"].as_array())
+        .cloned()
+        .unwrap_or_default();
+    let count = |role: &str| {
+        rows.iter()
+            .filter(|row| row["deviceId"] == device && row["reason"] != "disconnect")
+            .filter(|row| {
+                row["roles"]
+                    .as_array()
+                    .is_some_and(|roles| roles.iter().any(|known| known == role))
+            })
+            .count()
+    };
+    (count("operator"), count("node"))
+}
+
+/// Everything stays secret that is one: in the logs at their most talkative, and in what commands print.
+fn no_secret_was_told(companion: &Companion, gateway: &RealGateway, code: &str) {
+    let vault = std::fs::read_to_string(companion.home().join("vault.json")).expect("a vault");
+    let secrets = vault
+        .split('"')
+        .filter(|text| text.len() >= 40 && !text.contains(' '));
+    let mut secrets: Vec<&str> = secrets.collect();
+    assert!(secrets.len() >= 3, "identity and two tokens");
+    let token =
+        std::fs::read_to_string(companion.home().join("control-token")).expect("a control token");
+    secrets.extend([token.trim(), code, gateway.shared_token()]);
+    let log = companion.log();
+    assert!(log.contains("connected"), "the log is on");
+    for secret in secrets {
+        assert!(
+            !log.contains(secret),
+            "a secret of {} characters is in the log",
+            secret.len()
+        );
+    }
+}
