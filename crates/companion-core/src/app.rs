@@ -75,6 +75,7 @@ impl World<'_> {
 }
 
 const VAULT_AGAIN_MS: u64 = 15_000;
+const REGISTRY_AGAIN_MS: u64 = 30_000;
 
 impl App {
     /// Starts with what was stored. Nothing is dialled before the secret store is open.
@@ -117,8 +118,14 @@ impl App {
         let mut effects = self.route(input, now);
         if !self.quitting {
             let (gateways, mut world) = self.parts(now);
+            let mut record = false;
             for gateway in gateways {
-                effects.extend(gateway.settle(&mut world));
+                let changes = gateway.settle(&mut world);
+                effects.extend(changes.effects);
+                record |= changes.record;
+            }
+            if record {
+                effects.push(Effect::SaveRegistry(self.registry()));
             }
         }
         effects
@@ -169,7 +176,8 @@ impl App {
             }
             Input::RegistryNotSaved => {
                 self.registry_saved = false;
-                vec![]
+                let again = now.monotonic_ms.saturating_add(REGISTRY_AGAIN_MS);
+                vec![Effect::SetTimer(Timer::SaveRegistry, again)]
             }
             Input::TokensSaved(socket) => self.at(&socket, now, |gateway, world| {
                 gateway.tokens_saved(socket.role, world)
@@ -226,6 +234,8 @@ impl App {
                 }
             }
             Timer::OpenVault => vec![Effect::OpenVault],
+            Timer::SaveRegistry if self.registry_saved => vec![],
+            Timer::SaveRegistry => vec![Effect::SaveRegistry(self.registry())],
         }
     }
 
@@ -346,9 +356,8 @@ impl App {
             Vault::Opening | Vault::Failed(VaultTrouble::Locked) => {
                 Err(Problem::secret_store_locked())
             }
-            Vault::Failed(VaultTrouble::Unavailable | VaultTrouble::Failed) => {
-                Err(Problem::secret_store_unavailable())
-            }
+            Vault::Failed(VaultTrouble::Unavailable) => Err(Problem::secret_store_unavailable()),
+            Vault::Failed(VaultTrouble::Failed) => Err(Problem::secret_store_failed()),
         }
     }
 
@@ -654,9 +663,8 @@ impl App {
         let vault = match self.vault {
             Vault::Opening | Vault::Open => None,
             Vault::Failed(VaultTrouble::Locked) => Some(Problem::secret_store_locked()),
-            Vault::Failed(VaultTrouble::Unavailable | VaultTrouble::Failed) => {
-                Some(Problem::secret_store_unavailable())
-            }
+            Vault::Failed(VaultTrouble::Unavailable) => Some(Problem::secret_store_unavailable()),
+            Vault::Failed(VaultTrouble::Failed) => Some(Problem::secret_store_failed()),
         };
         let local = self
             .local

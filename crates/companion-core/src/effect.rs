@@ -154,6 +154,8 @@ pub enum Timer {
     Describe(GatewayId),
     /// Try the secret store again.
     OpenVault,
+    /// Store the registry again.
+    SaveRegistry,
 }
 
 /// A notification.

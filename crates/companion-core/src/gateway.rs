@@ -17,7 +17,7 @@ use crate::{
     surface::Surface,
 };
 use gateway_protocol::{
-    DeviceId, Event, HostClass, Role, Scope, Scopes, SetupCode,
+    DeviceId, Event, Fingerprint, HostClass, Role, Scope, Scopes, SetupCode,
     node::{InvokeCancel, InvokeRequest, NodePairEvent, NodeRow, parse_payload},
 };
 use serde_json::value::RawValue;
@@ -97,7 +97,6 @@ impl Gateway {
         self.remember_before();
         self.record.setup = Some(Setup::begin(code, access));
         self.record.fallbacks = code.endpoints.iter().skip(1).cloned().collect();
-        self.record.pin.clone_from(&code.tls_fingerprint);
         self.stored.bootstrap = true;
         self.begin(match access {
             Access::Full | Access::Limited => Role::ALL.to_vec(),
@@ -165,8 +164,12 @@ impl Gateway {
     }
 
     /// Dials every role whose turn it is.
-    pub(crate) fn settle(&mut self, world: &mut World<'_>) -> Vec<Effect> {
-        let mut effects = vec![];
+    pub(crate) fn settle(&mut self, world: &mut World<'_>) -> Changes {
+        let mut changes = Changes::default();
+        if world.vault_open {
+            changes.absorb(self.expire_setup(world));
+        }
+        let effects = &mut changes.effects;
         for role in [Role::Node, Role::Operator] {
             let Some(carry) = self.connection(role).may_dial() else {
                 continue;
@@ -182,7 +185,7 @@ impl Gateway {
                             generation: world.next_generation(),
                         },
                         endpoint: self.record.endpoint.clone(),
-                        pin: self.record.pin.clone(),
+                        pin: self.pin(credential),
                         credential,
                         scopes,
                         commands: if role == Role::Node {
@@ -198,7 +201,34 @@ impl Gateway {
                 }
             }
         }
-        effects
+        changes
+    }
+
+    /// A code may name a new certificate, but what was stored before is never sent to it.
+    fn pin(&self, credential: Credential) -> Option<Fingerprint> {
+        let of_code = self
+            .record
+            .setup
+            .as_ref()
+            .and_then(|setup| setup.pin.clone());
+        match credential {
+            Credential::Bootstrap => of_code.or_else(|| self.record.pin.clone()),
+            Credential::Device(_) | Credential::Shared => self.record.pin.clone(),
+        }
+    }
+
+    /// A code that ran out is given up, and its token with it.
+    fn expire_setup(&mut self, world: &World<'_>) -> Changes {
+        let Some(setup) = &self.record.setup else {
+            return Changes::default();
+        };
+        if self.saving > 0 || setup.is_open(world.now.wall) {
+            return Changes::default();
+        }
+        self.record.setup = None;
+        self.announce = false;
+        self.notice = Some(Problem::setup_code_expired());
+        self.forget_bootstrap()
     }
 
     fn plan(&self, role: Role, world: &World<'_>) -> Plan {
@@ -272,11 +302,8 @@ impl Gateway {
         if self.rejected.contains(&role) {
             return Problem::device_token_rejected(role);
         }
-        if self.record.setup.is_some() {
-            return Problem::setup_code_expired();
-        }
         match &self.notice {
-            Some(notice) if notice.code == ProblemCode::SetupCodeRefused => notice.clone(),
+            Some(notice) if is_end_of_setup(notice) => notice.clone(),
             Some(_) | None => Problem::credential_missing(role),
         }
     }
@@ -321,6 +348,9 @@ impl Gateway {
             place: &place,
         };
         let mut changes = Changes::default();
+        if dial.credential == Credential::Bootstrap && is_out_of_reach(failure) {
+            changes.record |= self.try_next_address();
+        }
         let reaction = match react(failure, attempt, world.now) {
             Reaction::CodeRefused => {
                 changes.absorb(self.code_refused(role));
@@ -354,6 +384,18 @@ impl Gateway {
         self.put(role, next);
         changes.effects.extend(effects);
         changes
+    }
+
+    /// A code names several addresses of one gateway; the first that answers is kept.
+    fn try_next_address(&mut self) -> bool {
+        let nothing_redeemed = self.stored.operator.is_none() && !self.stored.node;
+        if !nothing_redeemed || self.record.fallbacks.is_empty() {
+            return false;
+        }
+        let next = self.record.fallbacks.remove(0);
+        let failed = std::mem::replace(&mut self.record.endpoint, next);
+        self.record.fallbacks.push(failed);
+        true
     }
 
     fn code_refused(&mut self, role: Role) -> Changes {
@@ -451,6 +493,9 @@ impl Gateway {
         let mut changes = Changes::default();
         if let Some(setup) = self.record.setup.as_mut().filter(|_| !redeemed.is_empty()) {
             redeemed.into_iter().for_each(|role| setup.redeemed(role));
+            if let Some(pin) = setup.pin.clone() {
+                self.record.pin = Some(pin);
+            }
             changes.record = true;
         }
         changes.absorb(self.finish_setup_if_redeemed());
@@ -682,6 +727,17 @@ impl Gateway {
             Role::Node => self.node = connection,
         }
     }
+}
+
+fn is_out_of_reach(failure: &OpenFailure) -> bool {
+    matches!(failure, OpenFailure::Unreachable | OpenFailure::TimedOut)
+}
+
+fn is_end_of_setup(notice: &Problem) -> bool {
+    matches!(
+        notice.code,
+        ProblemCode::SetupCodeRefused | ProblemCode::SetupCodeExpired
+    )
 }
 
 impl Changes {

@@ -141,6 +141,8 @@ codes! {
     SecretStoreUnavailable = "secret_store_unavailable",
     /// The secret store is locked.
     SecretStoreLocked = "secret_store_locked",
+    /// The secret store answers, but what it holds cannot be used.
+    SecretStoreFailed = "secret_store_failed",
     /// A token could not be stored.
     TokenNotSaved = "token_not_saved",
     /// The gateway's record could not be stored.
@@ -200,7 +202,7 @@ impl Problem {
             ProblemCode::SetupCodeUsed,
             Severity::Info,
             "This setup code was used already",
-            "This computer is paired with it. Nothing was changed.",
+            "It was applied on this computer before. Nothing was changed.",
             new_code(),
         )
     }
@@ -502,6 +504,20 @@ impl Problem {
         )
     }
 
+    /// The store answers with nothing usable.
+    pub fn secret_store_failed() -> Self {
+        Self::new(
+            ProblemCode::SecretStoreFailed,
+            Severity::NeedsYou,
+            "Stored tokens cannot be read",
+            "The secret store answers, but what it holds is damaged or cannot be read. Nothing was deleted.",
+            remedy(
+                RemedyAction::Inspect,
+                "Look at the log for the reason; with the file store, restore vault.json in the data folder.",
+            ),
+        )
+    }
+
     /// A token is only in memory.
     pub fn token_not_saved() -> Self {
         Self::new(
@@ -522,7 +538,7 @@ impl Problem {
             ProblemCode::RecordNotSaved,
             Severity::NeedsYou,
             "The gateway could not be saved",
-            "Its record or key could not be written, so nothing was sent to it.",
+            "Its record or its key could not be written to the data folder or the secret store.",
             remedy(
                 RemedyAction::Inspect,
                 "Free disk space, check the data folder and the keyring, then try again.",

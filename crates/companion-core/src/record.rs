@@ -72,6 +72,9 @@ pub struct Setup {
     pub remaining: Vec<Role>,
     /// When the gateway stops taking it.
     pub expires_at: Option<Timestamp>,
+    /// Pin of the certificate that the code named; the record's own only once a role is redeemed.
+    #[serde(default)]
+    pub pin: Option<Fingerprint>,
 }
 
 impl GatewayRecord {

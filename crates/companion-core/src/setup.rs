@@ -33,6 +33,7 @@ impl Setup {
             access,
             remaining,
             expires_at: code.expires_at_ms.map(Timestamp),
+            pin: code.tls_fingerprint.clone(),
         }
     }
 

@@ -44,13 +44,22 @@ pub(crate) fn ask(question: Question) -> ExitCode {
 }
 
 /// Tells the companion that holds this data folder that it was started again; it shows its window unless `headless`.
-pub(crate) async fn hand_over(dir: &DataDir, headless: bool) -> ExitCode {
+pub(crate) async fn hand_over(dir: &DataDir, args: &RunArgs) -> ExitCode {
     let mut stdout = io::stdout();
     let mut stderr = io::stderr();
     let mut stdin = io::empty();
-    let mut console = Console::new(false, &mut stdout, &mut stderr, &mut stdin);
-    let outcome = introduce(dir, headless, &mut console).await;
+    let mut console = Console::new(args.json, &mut stdout, &mut stderr, &mut stdin);
+    let outcome = introduce(dir, args.headless, &mut console).await;
     console.end(outcome).into()
+}
+
+/// Says why the companion could not start.
+pub(crate) fn start_failed(error: &anyhow::Error, json: bool) -> ExitCode {
+    let mut stdout = io::stdout();
+    let mut stderr = io::stderr();
+    let mut stdin = io::empty();
+    let mut console = Console::new(json, &mut stdout, &mut stderr, &mut stdin);
+    console.end(Err(Failure::start_failed(error))).into()
 }
 
 async fn introduce(
@@ -71,7 +80,10 @@ async fn introduce(
         }
     };
     let pid = client.status(None, Duration::ZERO).await?.pid;
-    console.say(&format!("Claw Companion runs already (pid {pid})."));
+    match console.json() {
+        true => console.print(&json!({ "alreadyRunning": true, "pid": pid })),
+        false => console.say(&format!("Claw Companion runs already (pid {pid}).")),
+    };
     if !headless {
         client.call("open_window", json!({})).await?;
     }

@@ -37,10 +37,7 @@ pub(crate) fn run(args: &RunArgs, tray: TrayPlace) -> ExitCode {
         .and_then(|tokio| tokio.block_on(companion(args, tray)));
     match outcome {
         Ok(code) => code,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => cli::start_failed(&error, args.json),
     }
 }
 
@@ -48,7 +45,7 @@ async fn companion(args: &RunArgs, tray: TrayPlace) -> anyhow::Result<ExitCode> 
     let dir = DataDir::resolve()?;
     let lock = match take_lock(&dir) {
         Ok(lock) => lock,
-        Err(Error::AlreadyRunning(_)) => return Ok(cli::hand_over(&dir, args.headless).await),
+        Err(Error::AlreadyRunning(_)) => return Ok(cli::hand_over(&dir, args).await),
         Err(error) => return Err(error.into()),
     };
     let stored = Stored::load(&dir, args)?;
@@ -89,12 +86,12 @@ async fn companion(args: &RunArgs, tray: TrayPlace) -> anyhow::Result<ExitCode> 
     });
     let endpoint =
         control_endpoint::serve(companion.clone(), &dir, stored.settings.control_port).await?;
-    tell(&format!(
-        "Claw Companion {} runs (pid {}). Ask it with: claw-companion status",
-        env!("CARGO_PKG_VERSION"),
-        std::process::id()
-    ));
-    tokio::spawn(narrate(companion.clone()));
+    if args.json {
+        tokio::spawn(report(companion.clone()));
+    } else {
+        greet(args, wants_local);
+        tokio::spawn(narrate(companion.clone()));
+    }
     tokio::spawn(obey_signals(companion.clone()));
     if let Some(place) = desktop {
         tokio::spawn(window::keep(companion.clone(), window_wanted));
@@ -163,6 +160,36 @@ fn last_good<T>(
     }
 }
 
+fn greet(args: &RunArgs, wants_local: bool) {
+    let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
+    tell(&format!(
+        "Claw Companion {version} runs (pid {pid}). Ask it with: claw-companion status"
+    ));
+    match (args.approve_node, wants_local) {
+        (true, true) => {
+            tell("Agents of the local gateway may use these commands of this computer:");
+            for command in node_commands::commands() {
+                tell(&format!("  {:<15} {}", command.name, command.description));
+            }
+        }
+        (true, false) => tell("--approve-node is about a gateway that runs here, and none does."),
+        (false, _) => {}
+    }
+}
+
+/// Each change as a line of JSON.
+async fn report(companion: Companion) {
+    let mut snapshots = companion.subscribe();
+    drop(companion);
+    loop {
+        let line = serde_json::to_string(&*snapshots.borrow_and_update());
+        line.iter().for_each(|line| tell(line));
+        if snapshots.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
 async fn narrate(companion: Companion) {
     let mut narrator = Narrator::default();
     let mut snapshots = companion.subscribe();
@@ -178,7 +205,6 @@ async fn narrate(companion: Companion) {
 
 async fn obey_signals(companion: Companion) {
     crate::platform::asked_to_end().await;
-    tell("Ending.");
     // if it is ending already, that is what was wanted
     let _ = companion.send(Command::Quit).await;
 }

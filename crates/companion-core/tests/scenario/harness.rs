@@ -31,6 +31,8 @@ pub(crate) struct Scenario {
     pub(crate) dialled: VecDeque<Dial>,
     pub(crate) asked: VecDeque<Query>,
     pub(crate) closed: Vec<Socket>,
+    /// Ended without our doing.
+    pub(crate) ended: Vec<Socket>,
     pub(crate) forgotten: Vec<Credential>,
     pub(crate) notified: Vec<Notification>,
     pub(crate) timers: Vec<(Timer, u64)>,
@@ -89,6 +91,7 @@ impl Scenario {
             dialled: VecDeque::new(),
             asked: VecDeque::new(),
             closed: vec![],
+            ended: vec![],
             forgotten: vec![],
             notified: vec![],
             timers: vec![],
@@ -108,7 +111,26 @@ impl Scenario {
         self.tell(Input::VaultOpened(stored));
     }
 
+    /// Opens the store with what this session put into it.
+    pub(crate) fn reopens_vault(&mut self) {
+        let stored = self
+            .registry
+            .gateways
+            .iter()
+            .map(|record| (record.id.clone(), StoredCredentials::default()))
+            .collect();
+        self.tell(Input::VaultOpened(stored));
+    }
+
     pub(crate) fn tell(&mut self, input: Input) {
+        match &input {
+            Input::Opened(socket, _) => self.dialled.retain(|dial| dial.socket != *socket),
+            Input::OpenFailed(socket, _) | Input::Closed(socket, _) => {
+                self.dialled.retain(|dial| dial.socket != *socket);
+                self.ended.push(socket.clone());
+            }
+            _ => {}
+        }
         self.inputs.push_back(input);
         while let Some(input) = self.inputs.pop_front() {
             self.now.random = self
@@ -272,8 +294,8 @@ impl Scenario {
             .rposition(|(timer, _)| which(timer))
             .expect("a timer");
         let (timer, at) = self.timers.remove(place);
-        let waited = at - self.now.monotonic_ms;
-        self.now.monotonic_ms = at;
+        let waited = at.saturating_sub(self.now.monotonic_ms);
+        self.now.monotonic_ms += waited;
         self.now.wall = self.now.wall.plus(waited);
         self.tell(Input::TimerFired(timer));
         waited
@@ -297,10 +319,12 @@ pub(crate) fn code(url: &str, number: u32) -> String {
 }
 
 pub(crate) fn code_until(url: &str, number: u32, until: u64) -> String {
+    encode(&json!({"url": url, "bootstrapToken": format!("token-{number}"), "expiresAtMs": until}))
+}
+
+pub(crate) fn encode(code: &Value) -> String {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-    let json =
-        json!({"url": url, "bootstrapToken": format!("token-{number}"), "expiresAtMs": until});
-    URL_SAFE_NO_PAD.encode(json.to_string())
+    URL_SAFE_NO_PAD.encode(code.to_string())
 }
 
 pub(crate) fn registry(url: &str) -> Registry {

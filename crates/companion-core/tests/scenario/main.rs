@@ -4,4 +4,5 @@
 
 mod harness;
 mod pairing;
+mod properties;
 mod staying;

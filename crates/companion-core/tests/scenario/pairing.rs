@@ -2,7 +2,7 @@
 
 use crate::harness::*;
 use companion_core::{
-    Command, Credential, Done, Input, ProblemCode, Query, Timer, VaultTrouble,
+    Command, Credential, Done, Input, OpenFailure, ProblemCode, Query, Timer, VaultTrouble,
     command::{Access, SetupText},
     snapshot::{Overall, RoleState},
 };
@@ -282,4 +282,73 @@ fn a_code_that_cannot_be_stored_leaves_everything_as_it_was() {
         .expect_err("refused");
     assert_eq!(problem.code, ProblemCode::SecretStoreLocked);
     it.dials_both();
+}
+
+#[test]
+fn a_new_certificate_in_a_code_never_sees_what_was_stored_before() {
+    let mut it = Scenario::connected(REMOTE);
+    let pin = "ab".repeat(32);
+    let with_pin = encode(&json!({"url": REMOTE, "bootstrapToken": "b", "tlsFingerprint": pin}));
+    let code = SetupText::new(with_pin);
+    it.sends(Command::Pair {
+        code,
+        access: Access::Full,
+        approve_node: false,
+    })
+    .expect("accepted");
+    let operator = it.dials(Role::Operator, Credential::Bootstrap);
+    assert_eq!(operator.pin.as_ref().map(ToString::to_string), Some(pin));
+    it.refuses(&operator, json!({"code": "AUTH_BOOTSTRAP_TOKEN_INVALID"}));
+    let operator = it.dials(Role::Operator, Credential::Bootstrap);
+    it.refuses(&operator, json!({"code": "AUTH_BOOTSTRAP_TOKEN_INVALID"}));
+    let node = it.dials(Role::Node, Credential::Bootstrap);
+    it.refuses(&node, json!({"code": "AUTH_BOOTSTRAP_TOKEN_INVALID"}));
+    for dial in it.dials_both() {
+        assert_eq!(dial.pin, None, "{dial:?}");
+    }
+}
+
+#[test]
+fn the_other_addresses_of_a_code_are_tried_until_one_answers() {
+    let mut it = Scenario::start();
+    let second = "wss://second.example";
+    let both = encode(&json!({"url": REMOTE, "urls": [REMOTE, second], "bootstrapToken": "b"}));
+    let code = SetupText::new(both);
+    it.sends(Command::Pair {
+        code,
+        access: Access::Full,
+        approve_node: false,
+    })
+    .expect("accepted");
+    let first = it.dials(Role::Operator, Credential::Bootstrap);
+    it.tell(Input::OpenFailed(first.socket, OpenFailure::Unreachable));
+    it.waits_for_redial(Role::Operator);
+    let operator = it.dials(Role::Operator, Credential::Bootstrap);
+    assert_eq!(operator.endpoint.host(), "second.example");
+    it.welcomes(&operator, Scopes::full_code());
+    assert_eq!(
+        it.dials(Role::Node, Credential::Bootstrap).endpoint.host(),
+        "second.example"
+    );
+}
+
+#[test]
+fn a_code_that_runs_out_while_a_person_is_awaited_says_so_and_goes() {
+    let mut it = Scenario::start();
+    it.pastes(REMOTE, Access::Full, false);
+    let operator = it.dials(Role::Operator, Credential::Bootstrap);
+    it.refuses(
+        &operator,
+        json!({"code": "PAIRING_REQUIRED", "requestId": "r"}),
+    );
+    it.now.wall = it.now.wall.plus(600_000);
+    it.waits_for_redial(Role::Operator);
+    it.dials_nothing();
+    assert_eq!(it.forgotten, [Credential::Bootstrap]);
+    let gateway = &it.snapshot().gateways[0];
+    assert_eq!(
+        gateway.operator.problem.as_ref().map(|p| p.code),
+        Some(ProblemCode::SetupCodeExpired)
+    );
+    assert!(it.registry.gateways[0].setup.is_none());
 }

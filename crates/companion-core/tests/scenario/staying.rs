@@ -216,3 +216,17 @@ fn ids_are_made_of_random_bits() {
         "gw-deadbeef"
     );
 }
+
+#[test]
+fn a_shared_token_is_not_risked_where_the_endpoint_proves_nothing() {
+    let mut it = Scenario::with(registry("ws://192.168.1.5:18789"));
+    it.stored = StoredCredentials {
+        shared: true,
+        ..stored()
+    };
+    it.opens_vault();
+    let [_, operator] = it.dials_both();
+    it.refuses(&operator, json!({"code": "AUTH_DEVICE_TOKEN_MISMATCH"}));
+    it.dials_nothing();
+    assert_eq!(it.snapshot().gateways[0].operator.state, RoleState::Blocked);
+}

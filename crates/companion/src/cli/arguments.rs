@@ -39,6 +39,9 @@ pub(crate) struct RunArgs {
     /// Yes: agents of that gateway may use this computer's node commands
     #[arg(long)]
     pub(crate) approve_node: bool,
+    /// Say everything in JSON: each change of the state as a line.
+    #[arg(skip)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Parser)]
@@ -186,8 +189,14 @@ pub(crate) fn parse() -> Wish {
 impl CommandLine {
     fn wish(self) -> Wish {
         match self.command {
-            None => Wish::Run(RunArgs::default()),
-            Some(Written::Run(args)) => Wish::Run(args),
+            None => Wish::Run(RunArgs {
+                json: self.json,
+                ..RunArgs::default()
+            }),
+            Some(Written::Run(args)) => Wish::Run(RunArgs {
+                json: self.json,
+                ..args
+            }),
             Some(Written::Ask(ask)) => Wish::Ask(Question {
                 json: self.json,
                 ask,

@@ -79,6 +79,16 @@ impl Failure {
         )
     }
 
+    /// `run` ended before it began.
+    pub(super) fn start_failed(error: &anyhow::Error) -> Self {
+        Self::new(
+            Exit::Failed,
+            "start_failed",
+            format!("Claw Companion could not start: {error:#}."),
+            "Mend what the message names, then start it again.",
+        )
+    }
+
     pub(super) fn still_ending() -> Self {
         Self::new(
             Exit::Failed,
