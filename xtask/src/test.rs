@@ -82,11 +82,11 @@ fn core(options: &Options, tally: &mut Tally) {
 fn real(options: &Options) -> Result<Tally> {
     let programs = programs::build(Profile::Debug)?;
     let mut tally = Tally::default();
-    let mut layer = |what: &str, package: &str| {
+    let layer = |tally: &mut Tally, what: &str, packages: &[&str]| {
         // One gateway or desktop at a time: each takes most of a small machine.
         let mut cargo = cargo_test(
             options,
-            &["--package", package],
+            packages,
             &["--test-threads=1", "--skip", cross::UNDER_WINE],
         );
         cargo
@@ -95,10 +95,27 @@ fn real(options: &Options) -> Result<Tally> {
         tally.add(what, || tally::cargo(&mut cargo));
     };
     if options.gateway() {
-        layer("tests with a real gateway", "gateway-tests");
+        layer(
+            &mut tally,
+            "tests of the test support and the bench",
+            &["--package", "test-support", "--package", "companion-bench"],
+        );
+        layer(
+            &mut tally,
+            "tests with a real gateway",
+            &["--package", "gateway-tests"],
+        );
+        tally.add("the private gateway, installed and started", || {
+            let real = ["--package", "local-gateways", "--test", "real"];
+            tally::cargo(&mut cargo_test(options, &real, &["--include-ignored"]))
+        });
     }
     if options.desktop() {
-        layer("tests of the built programs on a desktop", "ui-tests");
+        layer(
+            &mut tally,
+            "tests of the built programs on a desktop",
+            &["--package", "ui-tests"],
+        );
     }
     Ok(tally)
 }
