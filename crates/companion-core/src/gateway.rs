@@ -1,23 +1,24 @@
 //! One gateway: its two connections, which credential and order they use, and what follows from what they hear.
 
+mod dialling;
+mod pairing;
 mod view;
 
+use self::dialling::Plan;
 use crate::{
     app::World,
-    command::Access,
     connection::{Connection, Tokens},
     effect::{Credential, Dial, Effect, Notification, Query},
     ids::{GatewayId, Socket},
     input::{Ended, OpenFailure, QueryFailure, StoredCredentials, Welcome},
     invokes::Invokes,
-    problem::{Problem, ProblemCode},
+    problem::Problem,
     reaction::{Attempt, Reaction, react},
-    record::{GatewayRecord, Origin, Setup},
-    setup::Narrowed,
+    record::GatewayRecord,
     surface::Surface,
 };
 use gateway_protocol::{
-    DeviceId, Event, Fingerprint, HostClass, Role, Scope, Scopes, SetupCode,
+    Event, Role, Scope, Scopes,
     node::{InvokeCancel, InvokeRequest, NodePairEvent, NodeRow, parse_payload},
 };
 use serde_json::value::RawValue;
@@ -55,13 +56,6 @@ pub(crate) struct Changes {
     pub(crate) record: bool,
 }
 
-enum Plan {
-    Dial(Credential, Scopes),
-    /// Its turn has not come.
-    Later,
-    Block(Problem),
-}
-
 impl Gateway {
     pub(crate) fn new(record: GatewayRecord, stored: StoredCredentials, world: &World<'_>) -> Self {
         Self {
@@ -85,57 +79,6 @@ impl Gateway {
     /// The secret store was opened: this is what it holds.
     pub(crate) fn restore(&mut self, stored: StoredCredentials) {
         self.stored = stored;
-    }
-
-    /// A setup code for this gateway was accepted and is being stored.
-    pub(crate) fn begin_setup(
-        &mut self,
-        code: &SetupCode,
-        access: Access,
-        consent: Option<Vec<String>>,
-    ) {
-        self.remember_before();
-        self.record.setup = Some(Setup::begin(code, access));
-        self.record.fallbacks = code.endpoints.iter().skip(1).cloned().collect();
-        self.stored.bootstrap = true;
-        self.begin(match access {
-            Access::Full | Access::Limited => Role::ALL.to_vec(),
-            Access::Node => vec![Role::Node],
-        });
-        self.consent_to(consent);
-    }
-
-    /// The gateway's own token was typed and is being stored.
-    pub(crate) fn begin_shared(&mut self, consent: Option<Vec<String>>) {
-        self.remember_before();
-        self.stored.shared = true;
-        self.begin(Role::ALL.to_vec());
-        self.consent_to(consent);
-    }
-
-    fn remember_before(&mut self) {
-        let before = (self.record.clone(), self.stored.clone());
-        self.before.get_or_insert_with(|| Box::new(before));
-        self.saving += 1;
-    }
-
-    fn begin(&mut self, roles: Vec<Role>) {
-        for role in roles {
-            if !self.record.wants(role) {
-                self.record.roles.push(role);
-            }
-        }
-        self.announce = true;
-        self.notice = None;
-        self.rejected.clear();
-        self.granted_before = None;
-    }
-
-    fn consent_to(&mut self, consent: Option<Vec<String>>) {
-        if let Some(mut commands) = consent {
-            commands.sort();
-            self.record.consent = commands;
-        }
     }
 
     /// Starts afresh in these roles.
@@ -202,110 +145,6 @@ impl Gateway {
             }
         }
         changes
-    }
-
-    /// A code may name a new certificate, but what was stored before is never sent to it.
-    fn pin(&self, credential: Credential) -> Option<Fingerprint> {
-        let of_code = self
-            .record
-            .setup
-            .as_ref()
-            .and_then(|setup| setup.pin.clone());
-        match credential {
-            Credential::Bootstrap => of_code.or_else(|| self.record.pin.clone()),
-            Credential::Device(_) | Credential::Shared => self.record.pin.clone(),
-        }
-    }
-
-    /// A code that ran out is given up, and its token with it.
-    fn expire_setup(&mut self, world: &World<'_>) -> Changes {
-        let Some(setup) = &self.record.setup else {
-            return Changes::default();
-        };
-        if self.saving > 0 || setup.is_open(world.now.wall) {
-            return Changes::default();
-        }
-        self.record.setup = None;
-        self.announce = false;
-        self.notice = Some(Problem::setup_code_expired());
-        self.forget_bootstrap()
-    }
-
-    fn plan(&self, role: Role, world: &World<'_>) -> Plan {
-        let stored = self.record.device_id.is_some() && self.saving == 0;
-        let ready = world.vault_open && stored && self.record.wants(role);
-        if !ready || (self.record.origin == Origin::Local && !world.local_ready) {
-            return Plan::Later;
-        }
-        let open = self
-            .record
-            .setup
-            .as_ref()
-            .filter(|setup| setup.is_open(world.now.wall));
-        if let Some(setup) = open
-            && self.stored.bootstrap
-            && setup.remaining.contains(&role)
-        {
-            return match setup.first_of(&self.record.endpoint) == Some(role) {
-                true => Plan::Dial(Credential::Bootstrap, setup.scopes(role)),
-                false => Plan::Later,
-            };
-        }
-        match (role, &self.stored.operator, self.stored.node) {
-            (Role::Operator, Some(scopes), _) => {
-                return Plan::Dial(Credential::Device(role), scopes.clone());
-            }
-            (Role::Node, _, true) => return Plan::Dial(Credential::Device(role), Scopes::none()),
-            (Role::Operator, None, _) | (Role::Node, _, false) => {}
-        }
-        if self.stored.shared && (!self.rejected.contains(&role) || self.is_trusted()) {
-            return self.plan_shared(role);
-        }
-        Plan::Block(self.why_no_credential(role))
-    }
-
-    fn plan_shared(&self, role: Role) -> Plan {
-        let other = match role {
-            Role::Operator => Role::Node,
-            Role::Node => Role::Operator,
-        };
-        let first = match self.record.endpoint.host_class() {
-            HostClass::Loopback => Role::Node,
-            HostClass::Private | HostClass::Public => Role::Operator,
-        };
-        let other_has_token = match other {
-            Role::Operator => self.stored.operator.is_some(),
-            Role::Node => self.stored.node,
-        };
-        let other_can_go_on =
-            self.record.wants(other) && !matches!(self.connection(other), Connection::Blocked(_));
-        if role != first && other_can_go_on && !other_has_token {
-            return Plan::Later;
-        }
-        let scopes = match role {
-            Role::Operator => self
-                .granted_before
-                .clone()
-                .unwrap_or_else(Scopes::shared_token),
-            Role::Node => Scopes::none(),
-        };
-        Plan::Dial(Credential::Shared, scopes)
-    }
-
-    /// May a stored secret be used again here that the gateway did not just prove itself for?
-    fn is_trusted(&self) -> bool {
-        self.record.endpoint.is_encrypted()
-            || self.record.endpoint.host_class() == HostClass::Loopback
-    }
-
-    fn why_no_credential(&self, role: Role) -> Problem {
-        if self.rejected.contains(&role) {
-            return Problem::device_token_rejected(role);
-        }
-        match &self.notice {
-            Some(notice) if is_end_of_setup(notice) => notice.clone(),
-            Some(_) | None => Problem::credential_missing(role),
-        }
     }
 
     pub(crate) fn opened(&mut self, role: Role, welcome: Welcome, world: &World<'_>) -> Changes {
@@ -386,96 +225,6 @@ impl Gateway {
         changes
     }
 
-    /// A code names several addresses of one gateway; the first that answers is kept.
-    fn try_next_address(&mut self) -> bool {
-        let nothing_redeemed = self.stored.operator.is_none() && !self.stored.node;
-        if !nothing_redeemed || self.record.fallbacks.is_empty() {
-            return false;
-        }
-        let next = self.record.fallbacks.remove(0);
-        let failed = std::mem::replace(&mut self.record.endpoint, next);
-        self.record.fallbacks.push(failed);
-        true
-    }
-
-    fn code_refused(&mut self, role: Role) -> Changes {
-        let Some(setup) = &mut self.record.setup else {
-            return Changes::default();
-        };
-        match setup.refused(role) {
-            Narrowed::AskForLess => Changes {
-                effects: vec![],
-                record: true,
-            },
-            Narrowed::WithoutOperator => {
-                if self.stored.operator.is_none() {
-                    self.record.roles.retain(|role| *role != Role::Operator);
-                    self.notice = Some(Problem::operator_not_in_code());
-                }
-                self.finish_setup_if_redeemed()
-            }
-            Narrowed::Over => {
-                self.record.setup = None;
-                self.announce = false;
-                self.notice = Some(Problem::setup_code_refused());
-                self.forget_bootstrap()
-            }
-        }
-    }
-
-    fn credential_rejected(&mut self, role: Role, credential: Credential) -> Vec<Effect> {
-        match credential {
-            Credential::Device(_) => {
-                match role {
-                    Role::Operator => self.granted_before = self.stored.operator.take(),
-                    Role::Node => self.stored.node = false,
-                }
-                self.rejected.push(role);
-            }
-            Credential::Shared => self.stored.shared = false,
-            Credential::Bootstrap => self.stored.bootstrap = false,
-        }
-        let mut effects = vec![Effect::ForgetSecret(self.record.id.clone(), credential)];
-        if matches!(credential, Credential::Device(_)) && self.stored.shared && self.is_trusted() {
-            effects.push(Effect::Notify(Notification {
-                key: format!("fallback-{}", self.record.id),
-                title: format!("{} no longer took this computer's token", self.record.name),
-                body: "The gateway's own token is tried once instead, with no more rights than before.".to_owned(),
-            }));
-        }
-        effects
-    }
-
-    /// Our operator may approve our own node's role upgrade, for exactly the commands that the person said yes to.
-    fn approve_own_upgrade(
-        &mut self,
-        role: Role,
-        request_id: Option<&str>,
-        dial: &Dial,
-    ) -> Vec<Effect> {
-        let Some(request_id) = request_id.filter(|_| role == Role::Node) else {
-            return vec![];
-        };
-        let mut offered = dial.commands.clone();
-        offered.sort();
-        let agreed = !self.record.consent.is_empty() && self.record.consent == offered;
-        let Some(operator) = self
-            .operator
-            .settled()
-            .filter(|operator| operator.scopes.allow(Scope::Pairing))
-        else {
-            return vec![];
-        };
-        if !agreed || self.upgrades_tried.iter().any(|tried| tried == request_id) {
-            return vec![];
-        }
-        self.upgrades_tried.push(request_id.to_owned());
-        vec![Effect::Ask(
-            operator.dial.socket.clone(),
-            Query::ApproveDevice(request_id.to_owned()),
-        )]
-    }
-
     pub(crate) fn tokens_saved(&mut self, role: Role, world: &World<'_>) -> Changes {
         let redeemed: Vec<Role> = match self.connection(role).connected() {
             Some(connected) if connected.dial.credential == Credential::Bootstrap => {
@@ -501,30 +250,6 @@ impl Gateway {
         changes.absorb(self.finish_setup_if_redeemed());
         changes.absorb(self.stands());
         changes
-    }
-
-    /// The bootstrap token goes only when no role is left to redeem.
-    fn finish_setup_if_redeemed(&mut self) -> Changes {
-        let Some(setup) = self
-            .record
-            .setup
-            .take_if(|setup| setup.remaining.is_empty())
-        else {
-            return Changes::default();
-        };
-        self.record.remember_code(setup.code);
-        self.forget_bootstrap()
-    }
-
-    fn forget_bootstrap(&mut self) -> Changes {
-        self.stored.bootstrap = false;
-        Changes {
-            effects: vec![Effect::ForgetSecret(
-                self.record.id.clone(),
-                Credential::Bootstrap,
-            )],
-            record: true,
-        }
     }
 
     pub(crate) fn tokens_not_saved(&mut self, role: Role, world: &World<'_>) -> Vec<Effect> {
@@ -681,23 +406,6 @@ impl Gateway {
         &self.record.id
     }
 
-    pub(crate) fn saved(&mut self, device: DeviceId) {
-        self.record.device_id = Some(device);
-        self.saving = self.saving.saturating_sub(1);
-        if self.saving == 0 {
-            self.before = None;
-        }
-    }
-
-    /// The pairing could not be stored: everything is as it was.
-    pub(crate) fn not_saved(&mut self) {
-        self.saving = self.saving.saturating_sub(1);
-        if let Some(before) = self.before.take() {
-            (self.record, self.stored) = *before;
-            self.announce = false;
-        }
-    }
-
     /// Are all credentials there that its wanted roles need?
     pub(crate) fn is_paired(&self) -> bool {
         self.record.roles.iter().all(|role| match role {
@@ -731,13 +439,6 @@ impl Gateway {
 
 fn is_out_of_reach(failure: &OpenFailure) -> bool {
     matches!(failure, OpenFailure::Unreachable | OpenFailure::TimedOut)
-}
-
-fn is_end_of_setup(notice: &Problem) -> bool {
-    matches!(
-        notice.code,
-        ProblemCode::SetupCodeRefused | ProblemCode::SetupCodeExpired
-    )
 }
 
 impl Changes {

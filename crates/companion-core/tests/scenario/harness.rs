@@ -123,13 +123,12 @@ impl Scenario {
     }
 
     pub(crate) fn tell(&mut self, input: Input) {
-        match &input {
-            Input::Opened(socket, _) => self.dialled.retain(|dial| dial.socket != *socket),
-            Input::OpenFailed(socket, _) | Input::Closed(socket, _) => {
-                self.dialled.retain(|dial| dial.socket != *socket);
-                self.ended.push(socket.clone());
-            }
-            _ => {}
+        if let Input::Opened(socket, _) = &input {
+            self.dialled.retain(|dial| dial.socket != *socket);
+        }
+        if let Input::OpenFailed(socket, _) | Input::Closed(socket, _) = &input {
+            self.dialled.retain(|dial| dial.socket != *socket);
+            self.ended.push(socket.clone());
         }
         self.inputs.push_back(input);
         while let Some(input) = self.inputs.pop_front() {
