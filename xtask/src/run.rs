@@ -55,6 +55,11 @@ pub(crate) fn main(options: &Options) -> Result<ExitCode> {
     for reason in reasons {
         println!("{reason}");
     }
+    println!(
+        "Ask it from another terminal: CLAW_COMPANION_HOME='{}' {} status",
+        home.display(),
+        programs.companion.display()
+    );
     let mut companion = Command::new(programs.companion);
     companion
         .arg("run")
