@@ -41,11 +41,12 @@ impl Setup {
         !self.remaining.is_empty() && self.expires_at.is_none_or(|end| now < end)
     }
 
-    /// Which role has to be redeemed before `role` may dial; asking in the other order costs an approval.
-    pub(crate) fn first_of(&self, endpoint: &Endpoint) -> Option<Role> {
+    /// Whose turn it is to redeem the code: asking in the other order costs an approval. A role that stopped for good
+    /// does not hold up the other.
+    pub(crate) fn turn(&self, endpoint: &Endpoint, stopped: impl Fn(Role) -> bool) -> Option<Role> {
         order(endpoint)
             .into_iter()
-            .find(|role| self.remaining.contains(role))
+            .find(|role| self.remaining.contains(role) && !stopped(*role))
     }
 
     /// What the operator asks for with the code.
@@ -101,7 +102,7 @@ mod tests {
         ] {
             let code = code(url);
             assert_eq!(
-                Setup::begin(&code, Access::Full).first_of(code.endpoint()),
+                Setup::begin(&code, Access::Full).turn(code.endpoint(), |_| false),
                 Some(first),
                 "{url}"
             );

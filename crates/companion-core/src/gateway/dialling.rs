@@ -46,7 +46,9 @@ impl Gateway {
             && self.stored.bootstrap
             && setup.remaining.contains(&role)
         {
-            return match setup.first_of(&self.record.endpoint) == Some(role) {
+            return match setup.turn(&self.record.endpoint, |role| self.is_stopped(role))
+                == Some(role)
+            {
                 true => Plan::Dial(Credential::Bootstrap, setup.scopes(role)),
                 false => Plan::Later,
             };
@@ -64,6 +66,10 @@ impl Gateway {
         Plan::Block(self.why_no_credential(role))
     }
 
+    fn is_stopped(&self, role: Role) -> bool {
+        matches!(self.connection(role), Connection::Blocked(_))
+    }
+
     pub(super) fn plan_shared(&self, role: Role) -> Plan {
         let other = match role {
             Role::Operator => Role::Node,
@@ -77,8 +83,7 @@ impl Gateway {
             Role::Operator => self.stored.operator.is_some(),
             Role::Node => self.stored.node,
         };
-        let other_can_go_on =
-            self.record.wants(other) && !matches!(self.connection(other), Connection::Blocked(_));
+        let other_can_go_on = self.record.wants(other) && !self.is_stopped(other);
         if role != first && other_can_go_on && !other_has_token {
             return Plan::Later;
         }

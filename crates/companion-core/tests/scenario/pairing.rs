@@ -352,3 +352,19 @@ fn a_code_that_runs_out_while_a_person_is_awaited_says_so_and_goes() {
     );
     assert!(it.registry.gateways[0].setup.is_none());
 }
+
+#[test]
+fn a_role_that_stopped_does_not_hold_up_the_other() {
+    let mut it = Scenario::start();
+    it.pastes(LOOPBACK, Access::Full, false);
+    let node = it.dials(Role::Node, Credential::Bootstrap);
+    it.refuses(&node, json!({"code": "SOMETHING_NEW"}));
+    let operator = it.dials(Role::Operator, Credential::Bootstrap);
+    it.welcomes(&operator, Scopes::full_code());
+    let gateway = &it.snapshot().gateways[0];
+    assert_eq!(
+        (gateway.operator.state, gateway.node.role.state),
+        (RoleState::Ready, RoleState::Blocked)
+    );
+    assert!(it.forgotten.is_empty(), "the node may still redeem it");
+}
