@@ -1,6 +1,10 @@
 //! One desktop with one companion on it.
 
-use test_support::{Companion, Desktop, DesktopOptions, FakeGateway, NotificationDaemon, program};
+use std::path::PathBuf;
+
+use test_support::{
+    Companion, Desktop, DesktopOptions, FakeGateway, NotificationDaemon, Tray, program,
+};
 
 use crate::{SOON, processes_of};
 
@@ -23,8 +27,7 @@ impl Scene {
     #[must_use]
     pub fn on(options: &DesktopOptions) -> Self {
         let desktop = Desktop::start(options);
-        let window = program(WINDOW, "CLAW_COMPANION_WINDOW_BIN");
-        let window = window.to_str().expect("a path in UTF-8").to_owned();
+        let window = window().to_str().expect("a path in UTF-8").to_owned();
         let companion = Companion::new()
             .with_env(desktop.env())
             .with_env(&[("CLAW_COMPANION_WINDOW".to_owned(), window)]);
@@ -47,6 +50,15 @@ impl Scene {
         self.companion.wait_until_ready(SOON).await;
     }
 
+    /// What a companion needs in its environment, besides the desktop's own variables, when something else starts it.
+    #[must_use]
+    pub fn variables(&self) -> [(&'static str, PathBuf); 2] {
+        [
+            ("CLAW_COMPANION_HOME", self.companion.home()),
+            ("CLAW_COMPANION_WINDOW", window()),
+        ]
+    }
+
     /// How many windows of ours are on the screen.
     #[must_use]
     pub fn windows(&self) -> usize {
@@ -62,11 +74,15 @@ impl Scene {
     }
 }
 
+fn window() -> PathBuf {
+    program(WINDOW, "CLAW_COMPANION_WINDOW_BIN")
+}
+
 /// A keyring and a window manager; a script in place of the tray, and nobody who shows notifications.
 #[must_use]
 pub fn quiet_desktop() -> DesktopOptions {
     DesktopOptions {
-        tray: test_support::Tray::Scripted,
+        tray: Tray::Scripted,
         notifications: NotificationDaemon::None,
         ..DesktopOptions::default()
     }

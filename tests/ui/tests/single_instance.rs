@@ -1,7 +1,5 @@
 //! One companion per data folder.
 
-#![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
-
 use std::time::{Duration, Instant};
 
 use ui_tests::{SOON, Scene, quiet_desktop};

@@ -1,0 +1,176 @@
+//! The window: opened from the tray, fed with snapshots, gone without a trace.
+
+#![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
+
+mod driver;
+
+use std::process::Command;
+
+use driver::Driver;
+use ui_tests::{SOON, Scene, eventually, gateway, processes_of, quiet_desktop};
+
+#[tokio::test]
+async fn shows_every_snapshot() {
+    let gateway = gateway().await;
+    let scene = Scene::on(&quiet_desktop());
+    let driver = Driver::start(&scene);
+    let opens_the_window = async {
+        let companion = &scene.companion;
+        companion.wait_for("answering", SOON, |_| true).await;
+        scene.pair_with(&gateway).await;
+        scene.desktop.tray_click("Open").unwrap();
+    };
+    let (page, ()) = tokio::join!(driver.run_companion(), opens_the_window);
+
+    let status = scene.companion.status().await.unwrap();
+    let name = status["gateways"][0]["name"].as_str().unwrap();
+    for text in [
+        "Everything is connected.",
+        name,
+        &gateway.url(),
+        "OpenClaw 2026.9.6",
+        "Operator",
+        "Node",
+        "2 commands usable",
+        "Tokens in the system keyring",
+    ] {
+        page.shows(text).await;
+    }
+
+    gateway.stop_listening().await;
+    gateway.reset_all();
+    page.shows("The gateway does not answer").await;
+    gateway.start_listening().await;
+    page.shows("Everything is connected.").await;
+    assert_eq!(scene.windows(), 1);
+
+    let ended = scene.companion.cli(&["quit"]).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    nothing_is_left(&scene).await;
+}
+
+#[tokio::test]
+async fn opens_once_and_closes_without_a_trace() {
+    let gateway = gateway().await;
+    let mut scene = Scene::on(&quiet_desktop()).paired_with(&gateway).await;
+    assert!(scene.window_processes().is_empty());
+
+    scene.desktop.tray_click("Open").unwrap();
+    let first = one_window(&scene).await;
+    for again in ["the tray", "a second start"] {
+        minimize_the_window(&scene).await;
+        match again {
+            "the tray" => scene.desktop.tray_click("Open").unwrap(),
+            _ => start_again(&scene).await,
+        }
+        assert_eq!(one_window(&scene).await, first, "opened by {again}");
+    }
+
+    close_the_window(&scene).await;
+    no_window(&scene).await;
+    start_again(&scene).await;
+    let second = one_window(&scene).await;
+    assert_ne!(second, first);
+
+    let since =
+        scene.companion.wait_until_ready(SOON).await["gateways"][0]["node"]["since"].clone();
+    kill(second);
+    no_window(&scene).await;
+    let status = scene.companion.status().await.expect("it still answers");
+    assert_eq!(status["overall"], "ready");
+    assert_eq!(status["gateways"][0]["node"]["since"], since);
+
+    scene.desktop.tray_click("Open").unwrap();
+    one_window(&scene).await;
+    scene.companion.quit().await;
+    nothing_is_left(&scene).await;
+    assert_eq!(scene.windows(), 0);
+    assert_eq!(scene.companion.log().matches("window opened").count(), 3);
+}
+
+#[tokio::test]
+async fn ends_with_a_companion_that_crashed() {
+    let mut scene = Scene::on(&quiet_desktop());
+    scene.companion.start_with(&[]).await;
+    scene.desktop.tray_click("Open").unwrap();
+    one_window(&scene).await;
+    scene.companion.kill().await;
+    nothing_is_left(&scene).await;
+}
+
+/// As a person does who does not know that it runs.
+async fn start_again(scene: &Scene) {
+    let second_start = scene.companion.cli(&["run"]).await;
+    assert_eq!(second_start.code, 0, "{second_start:?}");
+}
+
+/// Waits for exactly one window in exactly one process and gives the process's id.
+async fn one_window(scene: &Scene) -> u32 {
+    eventually("one window", || {
+        let processes = scene.window_processes();
+        match (&processes[..], scene.windows()) {
+            ([one], 1) => Ok(*one),
+            (_, windows) => Err((processes, windows)),
+        }
+    })
+    .await
+}
+
+async fn no_window(scene: &Scene) {
+    eventually("no window", || {
+        match (scene.window_processes(), scene.windows()) {
+            (processes, 0) if processes.is_empty() => Ok(()),
+            other => Err(other),
+        }
+    })
+    .await;
+}
+
+/// Neither the companion nor its window nor a process of the web view.
+async fn nothing_is_left(scene: &Scene) {
+    let home = scene.companion.home();
+    eventually("the end of every process", || {
+        let left: Vec<_> = processes_of(&home)
+            .into_iter()
+            .filter(|process| process.program != "WebKitWebDriver")
+            .collect();
+        left.is_empty().then_some(()).ok_or(left)
+    })
+    .await;
+}
+
+/// As a person does: by the window manager's key.
+async fn close_the_window(scene: &Scene) {
+    focus_on_the_window(scene).await;
+    xdotool(scene, &["key", "alt+F4"]);
+}
+
+async fn minimize_the_window(scene: &Scene) {
+    focus_on_the_window(scene).await;
+    xdotool(scene, &["getactivewindow", "windowminimize"]);
+    eventually("a minimized window", || match scene.windows() {
+        0 => Ok(()),
+        visible => Err(visible),
+    })
+    .await;
+}
+
+async fn focus_on_the_window(scene: &Scene) {
+    eventually("the focus on the window", || {
+        let focus = xdotool(scene, &["getactivewindow", "getwindowname"]);
+        (focus.trim() == ui_tests::NAME).then_some(()).ok_or(focus)
+    })
+    .await;
+}
+
+fn xdotool(scene: &Scene, arguments: &[&str]) -> String {
+    let mut xdotool = Command::new("xdotool");
+    let done = scene.desktop.apply(xdotool.args(arguments)).output();
+    let done = done.expect("xdotool is installed");
+    String::from_utf8_lossy(&done.stdout).into_owned()
+}
+
+fn kill(pid: u32) {
+    let killed = Command::new("kill").args(["-9", &pid.to_string()]).status();
+    assert!(killed.expect("kill is there").success());
+}
