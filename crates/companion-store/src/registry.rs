@@ -85,7 +85,8 @@ mod tests {
                 "remaining": [
                   "operator"
                 ],
-                "expiresAt": "2026-11-20T15:50:37.237Z"
+                "expiresAt": "2026-11-20T15:50:37.237Z",
+                "pin": "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
               },
               "usedCodes": [
                 "8899aabbccddeeff"
@@ -117,6 +118,7 @@ mod tests {
                     access: Access::Limited,
                     remaining: vec![Role::Operator],
                     expires_at: Some(Timestamp(1_795_189_837_237)),
+                    pin: Some(PIN.parse().unwrap()),
                 }),
                 used_codes: vec!["8899aabbccddeeff".to_owned()],
             }],

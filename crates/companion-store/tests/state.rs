@@ -43,6 +43,7 @@ fn state_of_version_1_opens_with_every_pairing() {
         access: Access::Limited,
         remaining: Role::ALL.to_vec(),
         expires_at: Some(Timestamp(1_795_189_837_237)),
+        pin: None,
     };
     assert_eq!(home.setup, Some(setup));
 
