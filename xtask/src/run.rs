@@ -86,7 +86,9 @@ fn arguments(options: &Options, surroundings: Surroundings) -> (Vec<String>, Vec
         reasons.push("No display here: starting without tray and window (--headless).");
         add(&["--headless"]);
     }
-    if !surroundings.secret_service && !given("--secret-store") {
+    // with gateways there, the store that was chosen before holds their secrets
+    if !surroundings.secret_service && !surroundings.gateway_configured && !given("--secret-store")
+    {
         reasons.push("No Secret Service here: secrets go into a file that only you can read (--secret-store file).");
         add(&["--secret-store", "file"]);
     }

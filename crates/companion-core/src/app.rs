@@ -1,19 +1,23 @@
 //! The whole state, and the one door through which it changes. It only routes.
 
+mod local_gateway;
+mod pairing;
+
+use self::local_gateway::MAX_MINTS;
 use crate::{
-    command::{Access, Command, Done, SetupText},
-    effect::{Effect, NewSecret, Timer},
+    command::{Command, Done},
+    effect::{Effect, Timer},
     gateway::{Changes, Gateway},
     ids::{CommandId, GatewayId, Socket},
-    input::{Input, LocalGatewayReport, StoredCredentials, VaultTrouble},
+    input::{Input, StoredCredentials, VaultTrouble},
     problem::{Problem, Severity},
-    record::{GatewayRecord, Origin, Registry},
+    record::{Origin, Registry},
     snapshot::{
         LocalGatewayState, LocalGatewayView, Overall, SecretStoreKind, SecretStoreView, Snapshot,
     },
     time::Now,
 };
-use gateway_protocol::{Endpoint, Role, SetupCode};
+use gateway_protocol::Role;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// What never changes while the process runs.
@@ -42,6 +46,12 @@ pub struct App {
     /// Damaged files that were kept aside.
     unreadable: Vec<String>,
     registry_saved: bool,
+    /// An attempt to open the secret store is under way.
+    vault_asked: bool,
+    /// A setup code of the companion's own gateway is being made.
+    minting: bool,
+    /// How often one may still be made before something else has to change.
+    mints_left: u8,
     /// Commands that are answered once their gateway is stored.
     asked: BTreeMap<GatewayId, CommandId>,
     generation: u64,
@@ -88,6 +98,9 @@ impl App {
             local: None,
             unreadable: vec![],
             registry_saved: true,
+            vault_asked: true,
+            minting: false,
+            mints_left: MAX_MINTS,
             asked: BTreeMap::new(),
             generation: 0,
             quitting: false,
@@ -99,7 +112,11 @@ impl App {
             let gateway = Gateway::new(record, StoredCredentials::default(), &world);
             app.gateways.push(gateway);
         }
-        (app, vec![Effect::OpenVault])
+        let mut effects = vec![Effect::OpenVault];
+        if app.about.approve_local_node {
+            effects.extend(app.consent_for_own_gateway());
+        }
+        (app, effects)
     }
 
     /// Does the core react to this event of a gateway? All others need not be handed in.
@@ -127,6 +144,7 @@ impl App {
             if record {
                 effects.push(Effect::SaveRegistry(self.registry()));
             }
+            effects.extend(self.mint());
         }
         effects
     }
@@ -134,23 +152,12 @@ impl App {
     fn route(&mut self, input: Input, now: Now) -> Vec<Effect> {
         match input {
             Input::Command(id, command) => self.command(id, command, now),
-            Input::VaultOpened(stored) => {
-                self.vault = Vault::Open;
-                for (id, credentials) in stored {
-                    if let Some(gateway) =
-                        self.gateways.iter_mut().find(|gateway| *gateway.id() == id)
-                    {
-                        gateway.restore(credentials);
-                    }
-                }
-                vec![]
-            }
+            Input::VaultOpened(stored) => self.vault_opened(stored, now),
             Input::VaultFailed(trouble) => {
+                self.vault_asked = false;
                 self.vault = Vault::Failed(trouble);
-                vec![Effect::SetTimer(
-                    Timer::OpenVault,
-                    now.monotonic_ms.saturating_add(VAULT_AGAIN_MS),
-                )]
+                let again = now.monotonic_ms.saturating_add(VAULT_AGAIN_MS);
+                vec![Effect::SetTimer(Timer::OpenVault, again)]
             }
             Input::StateUnreadable(file) => {
                 self.unreadable.push(file);
@@ -179,8 +186,8 @@ impl App {
                 let again = now.monotonic_ms.saturating_add(REGISTRY_AGAIN_MS);
                 vec![Effect::SetTimer(Timer::SaveRegistry, again)]
             }
-            Input::TokensSaved(socket) => self.at(&socket, now, |gateway, world| {
-                gateway.tokens_saved(socket.role, world)
+            Input::TokensSaved(socket) => self.of(&socket.gateway, now, |gateway, world| {
+                gateway.tokens_saved(&socket, world)
             }),
             Input::TokensNotSaved(socket, _) => self.at(&socket, now, |gateway, world| {
                 plain(gateway.tokens_not_saved(socket.role, world))
@@ -233,7 +240,7 @@ impl App {
                     None => vec![],
                 }
             }
-            Timer::OpenVault => vec![Effect::OpenVault],
+            Timer::OpenVault => self.open_vault().into_iter().collect(),
             Timer::SaveRegistry if self.registry_saved => vec![],
             Timer::SaveRegistry => vec![Effect::SaveRegistry(self.registry())],
         }
@@ -270,193 +277,6 @@ impl App {
         }
     }
 
-    fn pair(
-        &mut self,
-        id: Option<CommandId>,
-        text: &SetupText,
-        access: Access,
-        approve_node: bool,
-        origin: Origin,
-        now: Now,
-    ) -> Vec<Effect> {
-        let code = match self.check(text, now) {
-            Ok(code) => code,
-            Err(problem) => {
-                return id
-                    .map(|id| Effect::Answer(id, Err(problem)))
-                    .into_iter()
-                    .collect();
-            }
-        };
-        let gateway = self.find_or_add(code.endpoint(), origin, now);
-        let consent = approve_node.then(|| self.about.node_commands.clone());
-        let mut effects = vec![];
-        let (gateways, world) = self.parts(now);
-        if let Some(found) = gateways.iter_mut().find(|found| *found.id() == gateway) {
-            effects.extend(found.reset(None, &world));
-            found.begin_setup(&code, access, consent);
-        }
-        effects.extend(self.save(gateway, id, NewSecret::Bootstrap(code.bootstrap_token)));
-        effects
-    }
-
-    fn check(&self, text: &SetupText, now: Now) -> Result<SetupCode, Problem> {
-        self.need_vault()?;
-        let code =
-            SetupCode::parse(text.text()).map_err(|error| Problem::setup_code_invalid(&error))?;
-        let fingerprint = code.bootstrap_token.fingerprint();
-        let known = |gateway: &Gateway| {
-            let record = &gateway.record;
-            record.used_codes.contains(&fingerprint)
-                || record
-                    .setup
-                    .as_ref()
-                    .is_some_and(|setup| setup.code == fingerprint)
-        };
-        if self.gateways.iter().any(known) {
-            return Err(Problem::setup_code_used());
-        }
-        if code.is_expired(now.wall.0) {
-            return Err(Problem::setup_code_expired());
-        }
-        Ok(code)
-    }
-
-    fn connect(
-        &mut self,
-        id: CommandId,
-        url: &str,
-        token: gateway_protocol::SharedToken,
-        approve_node: bool,
-        now: Now,
-    ) -> Vec<Effect> {
-        let endpoint = match self
-            .need_vault()
-            .and_then(|()| Endpoint::parse_typed(url).map_err(Problem::address_refused))
-        {
-            Ok(endpoint) => endpoint,
-            Err(problem) => return vec![Effect::Answer(id, Err(problem))],
-        };
-        let gateway = self.find_or_add(&endpoint, Origin::Paired, now);
-        let consent = approve_node.then(|| self.about.node_commands.clone());
-        let mut effects = vec![];
-        let (gateways, world) = self.parts(now);
-        if let Some(found) = gateways.iter_mut().find(|found| *found.id() == gateway) {
-            effects.extend(found.reset(None, &world));
-            found.begin_shared(consent);
-        }
-        effects.extend(self.save(gateway, Some(id), NewSecret::Shared(token)));
-        effects
-    }
-
-    /// Nothing is begun that could not be kept.
-    fn need_vault(&self) -> Result<(), Problem> {
-        match self.vault {
-            Vault::Open => Ok(()),
-            Vault::Opening | Vault::Failed(VaultTrouble::Locked) => {
-                Err(Problem::secret_store_locked())
-            }
-            Vault::Failed(VaultTrouble::Unavailable) => Err(Problem::secret_store_unavailable()),
-            Vault::Failed(VaultTrouble::Failed) => Err(Problem::secret_store_failed()),
-        }
-    }
-
-    fn find_or_add(&mut self, endpoint: &Endpoint, origin: Origin, now: Now) -> GatewayId {
-        if let Some(found) = self
-            .gateways
-            .iter_mut()
-            .find(|found| found.record.endpoint.is_same_place(endpoint))
-        {
-            return found.id().clone();
-        }
-        let id = GatewayId::from_random(now.random);
-        let name = match origin {
-            Origin::Local => "Local gateway".to_owned(),
-            Origin::Paired => format!("{}:{}", endpoint.host(), endpoint.port()),
-        };
-        let record = GatewayRecord {
-            id: id.clone(),
-            name,
-            endpoint: endpoint.clone(),
-            fallbacks: vec![],
-            pin: None,
-            device_id: None,
-            origin,
-            roles: vec![],
-            consent: vec![],
-            setup: None,
-            used_codes: vec![],
-        };
-        let world = self.parts(now).1;
-        let gateway = Gateway::new(record, StoredCredentials::default(), &world);
-        self.gateways.push(gateway);
-        self.primary.get_or_insert_with(|| id.clone());
-        id
-    }
-
-    fn save(
-        &mut self,
-        gateway: GatewayId,
-        id: Option<CommandId>,
-        secret: NewSecret,
-    ) -> Vec<Effect> {
-        let mut effects = vec![];
-        if let Some(id) = id
-            && let Some(older) = self.asked.insert(gateway.clone(), id)
-        {
-            let done = Done::Accepted {
-                gateway: gateway.clone(),
-            };
-            effects.push(Effect::Answer(older, Ok(done)));
-        }
-        effects.push(Effect::SaveGateway {
-            gateway,
-            registry: self.registry(),
-            secret,
-        });
-        effects
-    }
-
-    fn gateway_not_saved(
-        &mut self,
-        id: &GatewayId,
-        trouble: VaultTrouble,
-        now: Now,
-    ) -> Vec<Effect> {
-        let problem = match trouble {
-            VaultTrouble::Unavailable => Problem::secret_store_unavailable(),
-            VaultTrouble::Locked => Problem::secret_store_locked(),
-            VaultTrouble::Failed => Problem::record_not_saved(),
-        };
-        let mut effects = self.answer(id, Err(problem));
-        if let Some(gateway) = self.gateways.iter_mut().find(|gateway| gateway.id() == id) {
-            gateway.not_saved();
-        }
-        // a gateway that was never stored leaves nothing behind
-        if let Some(index) = self
-            .gateways
-            .iter()
-            .position(|gateway| gateway.id() == id && gateway.record.device_id.is_none())
-        {
-            let mut gateway = self.gateways.remove(index);
-            effects.extend(gateway.shut(&self.parts(now).1));
-            self.primary = self
-                .primary
-                .take()
-                .filter(|primary| primary != id)
-                .or_else(|| self.first());
-        }
-        effects
-    }
-
-    fn answer(&mut self, gateway: &GatewayId, result: Result<Done, Problem>) -> Vec<Effect> {
-        self.asked
-            .remove(gateway)
-            .map(|id| Effect::Answer(id, result))
-            .into_iter()
-            .collect()
-    }
-
     fn forget(&mut self, name: &str, now: Now) -> Result<Vec<Effect>, Problem> {
         let index = self.find(name).ok_or_else(Problem::unknown_gateway)?;
         let mut gateway = self.gateways.remove(index);
@@ -483,9 +303,7 @@ impl App {
             None => None,
         };
         let mut effects = vec![];
-        if self.vault != Vault::Open {
-            effects.push(Effect::OpenVault);
-        }
+        effects.extend(self.open_vault());
         let (gateways, world) = self.parts(now);
         for (index, gateway) in gateways.iter_mut().enumerate() {
             if only.is_none_or(|only| only == index) {
@@ -509,44 +327,46 @@ impl App {
         effects
     }
 
-    fn local_gateway(&mut self, report: LocalGatewayReport, now: Now) -> Vec<Effect> {
-        let (state, detail) = match report {
-            LocalGatewayReport::Working(detail) => (LocalGatewayState::Initializing, detail),
-            LocalGatewayReport::Restarting => (
-                LocalGatewayState::Restarting,
-                "It ended and is started again.".to_owned(),
-            ),
-            LocalGatewayReport::Failed(reason) => (LocalGatewayState::Failed, reason),
-            LocalGatewayReport::Ready => (LocalGatewayState::Ready, "Ready".to_owned()),
-            LocalGatewayReport::SetupCode(code) => {
-                return self.pair(
-                    None,
-                    &code,
-                    Access::Full,
-                    self.about.approve_local_node,
-                    Origin::Local,
-                    now,
-                );
-            }
-        };
-        self.local = Some(LocalGatewayView { state, detail });
-        if state != LocalGatewayState::Ready {
+    fn vault_opened(
+        &mut self,
+        stored: Vec<(GatewayId, StoredCredentials)>,
+        now: Now,
+    ) -> Vec<Effect> {
+        self.vault_asked = false;
+        // a second answer would undo what has changed since the first
+        if self.vault == Vault::Open {
             return vec![];
         }
+        self.vault = Vault::Open;
+        let mut effects = vec![];
+        for (id, credentials) in stored {
+            effects.extend(self.of(&id, now, |gateway, _| gateway.restore(credentials)));
+        }
+        effects
+    }
+
+    fn open_vault(&mut self) -> Option<Effect> {
+        let wanted = self.vault != Vault::Open && !self.vault_asked;
+        self.vault_asked |= wanted;
+        wanted.then_some(Effect::OpenVault)
+    }
+
+    /// Runs `act` on this gateway, if it is still there.
+    fn of(
+        &mut self,
+        id: &GatewayId,
+        now: Now,
+        act: impl FnOnce(&mut Gateway, &World<'_>) -> Changes,
+    ) -> Vec<Effect> {
         let (gateways, world) = self.parts(now);
-        let mut paired = false;
-        for gateway in gateways
-            .iter_mut()
-            .filter(|gateway| gateway.record.origin == Origin::Local)
-        {
-            gateway.nudge(&world);
-            paired |= gateway.is_paired() || gateway.record.setup.is_some();
+        let Some(gateway) = gateways.iter_mut().find(|gateway| gateway.id() == id) else {
+            return vec![];
+        };
+        let mut changes = act(gateway, &world);
+        if changes.record {
+            changes.effects.push(Effect::SaveRegistry(self.registry()));
         }
-        if paired {
-            vec![]
-        } else {
-            vec![Effect::MintSetupCode]
-        }
+        changes.effects
     }
 
     /// Runs `act` on the gateway that a socket belongs to, unless the socket is not its current one.
@@ -556,15 +376,12 @@ impl App {
         now: Now,
         act: impl FnOnce(&mut Gateway, &World<'_>) -> Changes,
     ) -> Vec<Effect> {
-        let (gateways, world) = self.parts(now);
-        let Some(gateway) = gateways.iter_mut().find(|gateway| gateway.owns(socket)) else {
-            return vec![];
-        };
-        let mut changes = act(gateway, &world);
-        if changes.record {
-            changes.effects.push(Effect::SaveRegistry(self.registry()));
-        }
-        changes.effects
+        self.of(&socket.gateway, now, |gateway, world| {
+            match gateway.owns(socket) {
+                true => act(gateway, world),
+                false => Changes::default(),
+            }
+        })
     }
 
     fn parts(&mut self, now: Now) -> (&mut Vec<Gateway>, World<'_>) {

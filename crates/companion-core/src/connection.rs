@@ -47,6 +47,7 @@ pub(crate) struct Connected {
     pub(crate) dial: Dial,
     pub(crate) scopes: Scopes,
     pub(crate) tokens: Tokens,
+    history: History,
 }
 
 #[derive(Debug)]
@@ -100,6 +101,8 @@ pub(crate) enum Tokens {
 type Step = (Connection, Vec<Effect>);
 
 const SAVE_AGAIN_MS: u64 = 30_000;
+/// So many failures without a reason are worth a word.
+const SILENT_FAILURES: u32 = 5;
 
 impl Connection {
     pub(crate) fn off(now: Now) -> Self {
@@ -183,7 +186,7 @@ impl Connection {
 
     pub(crate) fn opened(self, welcome: Welcome, now: Now) -> Step {
         match self {
-            Self::Opening(Opening { dial, .. }) => {
+            Self::Opening(Opening { dial, carry, .. }) => {
                 let (tokens, effects) = match welcome.tokens.is_empty() {
                     true => (Tokens::Saved, vec![]),
                     false => (
@@ -200,6 +203,7 @@ impl Connection {
                         dial,
                         scopes: welcome.scopes,
                         tokens,
+                        history: carry.history,
                     }),
                     effects,
                 )
@@ -220,6 +224,10 @@ impl Connection {
         let socket = dial.socket;
         match reaction {
             Reaction::Retry { after_ms, problem } => {
+                let place = format!("{}:{}", dial.endpoint.host(), dial.endpoint.port());
+                let lasts = carry.history.failures >= SILENT_FAILURES;
+                let problem =
+                    problem.or_else(|| lasts.then(|| Problem::gateway_unreachable(&place)));
                 let history = if after_ms.is_some() {
                     carry.history
                 } else {
@@ -352,11 +360,12 @@ impl Connection {
 
     pub(crate) fn closed(self, ended: &Ended, host: HostClass, now: Now) -> Step {
         match self {
-            Self::Connected(Connected { dial, .. }) => {
-                // the loss itself is the first failure, so that the first redial is the quick one
+            Self::Connected(Connected { dial, history, .. }) => {
+                // after a stable connection the loss is the first failure, and the first redial the quick one; one that
+                // ends right after its hello goes on with the delays it had
                 let history = match ended.lived_ms >= STABLE_MS {
                     true => History::default().failed(now),
-                    false => History::default().failed(now).failed(now),
+                    false => history.failed(now),
                 };
                 let carry = Carry {
                     history,

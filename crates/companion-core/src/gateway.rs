@@ -7,7 +7,7 @@ mod view;
 use self::dialling::Plan;
 use crate::{
     app::World,
-    connection::{Connection, Tokens},
+    connection::Connection,
     effect::{Credential, Dial, Effect, Notification, Query},
     ids::{GatewayId, Socket},
     input::{Ended, OpenFailure, QueryFailure, StoredCredentials, Welcome},
@@ -18,7 +18,7 @@ use crate::{
     surface::Surface,
 };
 use gateway_protocol::{
-    Event, Role, Scope, Scopes,
+    Event, Role, Scope,
     node::{InvokeCancel, InvokeRequest, NodePairEvent, NodeRow, parse_payload},
 };
 use serde_json::value::RawValue;
@@ -40,10 +40,8 @@ pub(crate) struct Gateway {
     announce: bool,
     /// How the last pairing ended, if that is still worth telling.
     notice: Option<Problem>,
-    /// Roles whose device token the gateway rejected.
-    rejected: Vec<Role>,
-    /// What the rejected operator token was granted: a fallback asks for no more.
-    granted_before: Option<Scopes>,
+    /// Bootstrap dials whose tokens are being stored, with the roles of those tokens.
+    redeeming: Vec<(Socket, Vec<Role>)>,
     /// Role upgrades of our own device that we tried to approve; each once.
     upgrades_tried: Vec<String>,
 }
@@ -70,15 +68,31 @@ impl Gateway {
             invokes: Invokes::default(),
             announce: false,
             notice: None,
-            rejected: vec![],
-            granted_before: None,
+            redeeming: vec![],
             upgrades_tried: vec![],
         }
     }
 
     /// The secret store was opened: this is what it holds.
-    pub(crate) fn restore(&mut self, stored: StoredCredentials) {
+    pub(crate) fn restore(&mut self, stored: StoredCredentials) -> Changes {
+        if stored.device.is_some() {
+            self.record.device_id.clone_from(&stored.device);
+        }
         self.stored = stored;
+        let Some(setup) = &mut self.record.setup else {
+            return Changes::default();
+        };
+        // the process ended after a token was stored and before that was noted
+        for role in setup.fresh.clone() {
+            let redeemed = match role {
+                Role::Operator => self.stored.operator.is_some(),
+                Role::Node => self.stored.node,
+            };
+            if redeemed {
+                setup.redeemed(role);
+            }
+        }
+        self.finish_setup_if_redeemed()
     }
 
     /// Starts afresh in these roles.
@@ -112,6 +126,7 @@ impl Gateway {
         if world.vault_open {
             changes.absorb(self.expire_setup(world));
         }
+        changes.effects.extend(self.announcement());
         let effects = &mut changes.effects;
         for role in [Role::Node, Role::Operator] {
             let Some(carry) = self.connection(role).may_dial() else {
@@ -155,18 +170,36 @@ impl Gateway {
                 Role::Node => self.stored.node = true,
             }
         }
-        self.rejected.retain(|rejected| *rejected != role);
+        let mut record = false;
+        if let Connection::Opening(opening) = self.connection(role) {
+            record = self.note_success(&opening.dial.clone(), &welcome);
+        }
         self.surface.forget();
         let (next, effects) = self.take(role, world).opened(welcome, world.now);
         self.put(role, next);
-        let mut changes = Changes {
-            effects,
-            record: false,
-        };
+        let mut changes = Changes { effects, record };
         if self.connection(role).settled().is_some() {
-            changes.absorb(self.stands());
+            changes.effects.extend(self.ask_surface());
         }
         changes
+    }
+
+    /// What a hello proves about the record; says whether it changed.
+    fn note_success(&mut self, dial: &Dial, welcome: &Welcome) -> bool {
+        let role = dial.socket.role;
+        let before = self.record.clone();
+        self.record.rejected.retain(|rejected| *rejected != role);
+        if role == Role::Operator {
+            self.record.granted_before = None;
+            if !matches!(dial.credential, Credential::Device(_)) {
+                self.record.asked = dial.scopes.clone();
+            }
+        }
+        if dial.credential == Credential::Bootstrap && !welcome.tokens.is_empty() {
+            let roles = welcome.tokens.iter().map(|token| token.role).collect();
+            self.redeeming.push((dial.socket.clone(), roles));
+        }
+        self.record != before
     }
 
     pub(crate) fn failed(
@@ -196,9 +229,7 @@ impl Gateway {
                 Reaction::CodeRefused
             }
             Reaction::TokenRejected => {
-                changes
-                    .effects
-                    .extend(self.credential_rejected(role, dial.credential));
+                changes.absorb(self.credential_rejected(role, dial.credential));
                 Reaction::TokenRejected
             }
             Reaction::SharedRejected => Reaction::Block(Problem::shared_token_rejected()),
@@ -225,21 +256,16 @@ impl Gateway {
         changes
     }
 
-    pub(crate) fn tokens_saved(&mut self, role: Role, world: &World<'_>) -> Changes {
-        let redeemed: Vec<Role> = match self.connection(role).connected() {
-            Some(connected) if connected.dial.credential == Credential::Bootstrap => {
-                match &connected.tokens {
-                    Tokens::Saving(tokens) | Tokens::NotSaved(tokens) => {
-                        tokens.iter().map(|token| token.role).collect()
-                    }
-                    Tokens::Saved => vec![],
-                }
-            }
-            Some(_) | None => vec![],
-        };
-        let next = self.take(role, world).tokens_saved();
-        self.put(role, next);
+    /// The tokens of a hello are durable, whatever became of its socket since.
+    pub(crate) fn tokens_saved(&mut self, socket: &Socket, world: &World<'_>) -> Changes {
         let mut changes = Changes::default();
+        let place = self
+            .redeeming
+            .iter()
+            .position(|(redeeming, _)| redeeming == socket);
+        let redeemed = place
+            .map(|place| self.redeeming.remove(place).1)
+            .unwrap_or_default();
         if let Some(setup) = self.record.setup.as_mut().filter(|_| !redeemed.is_empty()) {
             redeemed.into_iter().for_each(|role| setup.redeemed(role));
             if let Some(pin) = setup.pin.clone() {
@@ -248,7 +274,11 @@ impl Gateway {
             changes.record = true;
         }
         changes.absorb(self.finish_setup_if_redeemed());
-        changes.absorb(self.stands());
+        if self.owns(socket) {
+            let next = self.take(socket.role, world).tokens_saved();
+            self.put(socket.role, next);
+            changes.effects.extend(self.ask_surface());
+        }
         changes
     }
 
@@ -262,28 +292,27 @@ impl Gateway {
         self.connection(role).save_again()
     }
 
-    /// A connection stands and nothing of it can be lost.
-    fn stands(&mut self) -> Changes {
-        let mut effects = self.ask_surface();
-        let all = self
-            .record
-            .roles
-            .iter()
-            .all(|role| self.connection(*role).settled().is_some());
-        if all && self.record.setup.is_none() && std::mem::take(&mut self.announce) {
-            effects.push(Effect::Notify(Notification {
-                key: format!("paired-{}", self.record.id),
-                title: format!("Paired with {}", self.record.name),
-                body: match self.record.wants(Role::Operator) {
-                    true => "This computer is connected and stays so.".to_owned(),
-                    false => "This computer is connected as a node and stays so.".to_owned(),
-                },
-            }));
+    /// All that the person wants is connected, and nothing of it can be lost.
+    fn stands(&self) -> bool {
+        let settled = |role: &Role| self.connection(*role).settled().is_some();
+        !self.record.roles.is_empty()
+            && self.record.setup.is_none()
+            && self.record.roles.iter().all(settled)
+    }
+
+    /// Tells the person once that a pairing is done.
+    fn announcement(&mut self) -> Option<Effect> {
+        if !self.stands() || !std::mem::take(&mut self.announce) {
+            return None;
         }
-        Changes {
-            effects,
-            record: false,
-        }
+        Some(Effect::Notify(Notification {
+            key: format!("paired-{}", self.record.id),
+            title: format!("Paired with {}", self.record.name),
+            body: match self.record.wants(Role::Operator) {
+                true => "This computer is connected and stays so.".to_owned(),
+                false => "This computer is connected as a node and stays so.".to_owned(),
+            },
+        }))
     }
 
     pub(crate) fn closed(&mut self, role: Role, ended: &Ended, world: &World<'_>) -> Vec<Effect> {

@@ -72,6 +72,8 @@ pub struct StoredCredentials {
     pub shared: bool,
     /// Is a bootstrap token there?
     pub bootstrap: bool,
+    /// Our device there, if its key is.
+    pub device: Option<DeviceId>,
 }
 
 /// Why the secret store cannot be used.

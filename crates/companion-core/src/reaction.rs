@@ -61,7 +61,8 @@ pub(crate) fn react(failure: &OpenFailure, attempt: Attempt<'_>, now: Now) -> Re
         OpenFailure::WrongCertificate { expected, found } => {
             Reaction::Block(Problem::certificate_changed(expected, found))
         }
-        OpenFailure::PlainText => Reaction::Block(Problem::address_refused(
+        // a private name may lead elsewhere only while a VPN is down
+        OpenFailure::PlainText => slowly(Problem::address_refused(
             gateway_protocol::EndpointError::PlainText,
         )),
         OpenFailure::CredentialGone => Reaction::TokenRejected,
@@ -96,9 +97,15 @@ fn refused(error: &GatewayError, attempt: Attempt<'_>, now: Now) -> Reaction {
                 problem,
             }
         }
-        DetailCode::AuthBootstrapTokenInvalid => Reaction::CodeRefused,
-        DetailCode::AuthDeviceTokenMismatch => Reaction::TokenRejected,
-        DetailCode::AuthTokenMismatch | DetailCode::AuthTokenMissing => match attempt.credential {
+        DetailCode::AuthBootstrapTokenInvalid => match attempt.credential {
+            Credential::Bootstrap => Reaction::CodeRefused,
+            Credential::Device(_) | Credential::Shared => {
+                Reaction::Block(Problem::connection_refused(error))
+            }
+        },
+        DetailCode::AuthDeviceTokenMismatch
+        | DetailCode::AuthTokenMismatch
+        | DetailCode::AuthTokenMissing => match attempt.credential {
             Credential::Device(_) => Reaction::TokenRejected,
             Credential::Shared => Reaction::SharedRejected,
             Credential::Bootstrap => Reaction::CodeRefused,

@@ -1,7 +1,7 @@
 //! What is remembered of a gateway. No secrets: those live in the secret store under the gateway's id.
 
 use crate::{command::Access, ids::GatewayId, time::Timestamp};
-use gateway_protocol::{DeviceId, Endpoint, Fingerprint, Role};
+use gateway_protocol::{DeviceId, Endpoint, Fingerprint, Role, Scopes};
 use serde::{Deserialize, Serialize};
 
 /// Every known gateway.
@@ -47,6 +47,15 @@ pub struct GatewayRecord {
     /// Fingerprints of setup codes that were used, the newest last.
     #[serde(default)]
     pub used_codes: Vec<String>,
+    /// What the operator asked for when it was paired; less than that is not enough.
+    #[serde(default)]
+    pub asked: Scopes,
+    /// Roles whose device token the gateway rejected, until another way in worked.
+    #[serde(default)]
+    pub rejected: Vec<Role>,
+    /// What the rejected operator token was granted: a fallback asks for no more.
+    #[serde(default)]
+    pub granted_before: Option<Scopes>,
 }
 
 /// Who brought a gateway here.
@@ -75,6 +84,9 @@ pub struct Setup {
     /// Pin of the certificate that the code named; the record's own only once a role is redeemed.
     #[serde(default)]
     pub pin: Option<Fingerprint>,
+    /// Roles that had no token when the code was applied: one that is there came from this code.
+    #[serde(default)]
+    pub fresh: Vec<Role>,
 }
 
 impl GatewayRecord {

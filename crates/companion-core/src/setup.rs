@@ -34,6 +34,7 @@ impl Setup {
             remaining,
             expires_at: code.expires_at_ms.map(Timestamp),
             pin: code.tls_fingerprint.clone(),
+            fresh: vec![],
         }
     }
 

@@ -11,15 +11,24 @@ use gateway_protocol::{Auth, BootstrapToken, DeviceIdentity, IssuedToken, Role, 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
-use tokio::{sync::mpsc, task::spawn_blocking};
+use tokio::{
+    sync::mpsc,
+    task::{JoinHandle, spawn_blocking},
+    time::timeout,
+};
 
 /// Hands jobs to the store, in order.
 #[derive(Debug)]
 pub(crate) struct Keeper {
     jobs: mpsc::UnboundedSender<Job>,
+    worker: JoinHandle<()>,
     known: Known,
 }
+
+/// How long an ending companion waits for the store.
+const LAST_WORD: Duration = Duration::from_secs(12);
 
 type Known = Arc<Mutex<BTreeMap<GatewayId, Holding>>>;
 
@@ -68,26 +77,37 @@ impl Keeper {
             registry,
             known: Arc::clone(&known),
         });
-        tokio::spawn(async move {
+        let worker = tokio::spawn(async move {
             while let Some(job) = queue.recv().await {
                 let worker = Arc::clone(&worker);
                 // a panic in the store ends the job without an answer; the next job is tried all the same
                 let Ok(answer) = spawn_blocking(move || worker.perform(job)).await else {
                     continue;
                 };
-                if let Some(input) = answer
-                    && messages.send(Message::Input(input)).await.is_err()
-                {
-                    break;
+                if let Some(input) = answer {
+                    // a loop that has ended needs no answer, but what was handed in is still stored
+                    let _ = messages.send(Message::Input(input)).await;
                 }
             }
         });
-        Self { jobs, known }
+        Self {
+            jobs,
+            worker,
+            known,
+        }
     }
 
     pub(crate) fn give(&self, job: Job) {
         // the worker lives as long as the loop; after that nothing is to be stored
         let _ = self.jobs.send(job);
+    }
+
+    /// Stores what was handed in before; waits for it, but not for a store that does not answer.
+    pub(crate) async fn finish(self) {
+        drop(self.jobs);
+        if timeout(LAST_WORD, self.worker).await.is_err() {
+            tracing::warn!("the secret store did not answer in time; something may not be stored");
+        }
     }
 
     /// This device's key and the chosen secret, if both are there.
@@ -169,15 +189,15 @@ impl Worker {
                 })
             };
             let holding = Holding {
-                identity: self
-                    .secrets
-                    .identity(gateway)?
+                identity: readable(self.secrets.identity(gateway))?
                     .as_ref()
                     .map(DeviceIdentity::from_seed),
-                operator: held(self.secrets.device_token(gateway, Role::Operator)?),
-                node: held(self.secrets.device_token(gateway, Role::Node)?),
-                shared: self.secrets.shared_token(gateway)?,
-                bootstrap: self.secrets.bootstrap_token(gateway)?,
+                operator: held(readable(
+                    self.secrets.device_token(gateway, Role::Operator),
+                )?),
+                node: held(readable(self.secrets.device_token(gateway, Role::Node))?),
+                shared: readable(self.secrets.shared_token(gateway))?,
+                bootstrap: readable(self.secrets.bootstrap_token(gateway))?,
             };
             found.push((gateway.clone(), holding.stored()));
             lock(&self.known).insert(gateway.clone(), holding);
@@ -290,6 +310,7 @@ impl Holding {
             node: self.node.is_some(),
             shared: self.shared.is_some(),
             bootstrap: self.bootstrap.is_some(),
+            device: self.identity.as_ref().map(|identity| identity.id().clone()),
         }
     }
 
@@ -305,6 +326,17 @@ impl Holding {
             Role::Operator => self.operator = held,
             Role::Node => self.node = held,
         }
+    }
+}
+
+/// One entry that makes no sense must not keep every other gateway away: it counts as missing, and stays where it is.
+fn readable<T>(entry: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+    match entry {
+        Err(error @ Error::UnreadableSecret(_)) => {
+            trouble("read a stored secret", &error);
+            Ok(None)
+        }
+        other => other,
     }
 }
 

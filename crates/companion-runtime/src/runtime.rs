@@ -158,7 +158,7 @@ impl Runtime {
                 supervisor.stop().await;
             }
         };
-        tokio::join!(goodbye, stop);
+        tokio::join!(goodbye, stop, self.keeper.finish());
     }
 
     fn receive(&mut self, message: Message) {

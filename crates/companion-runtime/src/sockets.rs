@@ -77,6 +77,7 @@ impl Sockets {
         let Some(link) = self.link(&socket) else {
             return;
         };
+        self.sweep();
         let messages = self.messages.clone();
         self.tasks.spawn(async move {
             let result = link
@@ -91,6 +92,7 @@ impl Sockets {
         let Some(link) = self.link(socket) else {
             return;
         };
+        self.sweep();
         self.tasks.spawn(async move {
             let result = match &answer.result {
                 Ok(payload) => InvokeResult::done(&answer.id, &answer.node, payload),
@@ -112,6 +114,7 @@ impl Sockets {
         + Send
         + 'static,
     ) {
+        self.sweep();
         let messages = self.messages.clone();
         let id = invoke.clone();
         let task = self.tasks.spawn(async move {
@@ -165,7 +168,8 @@ async fn follow(socket: Socket, dial: Option<Dial>, messages: mpsc::Sender<Messa
     let connected = match gateway_client::connect(dial).await {
         Ok(connected) => connected,
         Err(error) => {
-            tracing::info!(gateway = %socket.gateway, role = %socket.role, %error, "no connection");
+            let reason = translate::reason(&error);
+            tracing::info!(gateway = %socket.gateway, role = %socket.role, reason, "no connection");
             send(
                 &messages,
                 Input::OpenFailed(socket, translate::open_failure(error)),

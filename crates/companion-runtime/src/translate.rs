@@ -30,6 +30,17 @@ pub(crate) fn open_failure(error: ConnectError) -> OpenFailure {
     }
 }
 
+/// For the log: our own words, and of the gateway's refusal its code alone.
+pub(crate) fn reason(error: &ConnectError) -> String {
+    let ConnectError::Gateway { error, .. } = error else {
+        return error.to_string();
+    };
+    match &error.details.code {
+        Some(code) => format!("refused: {code}"),
+        None => "refused".to_owned(),
+    }
+}
+
 pub(crate) fn ended(closed: &Closed) -> Ended {
     Ended {
         code: closed.code,

@@ -42,7 +42,7 @@ impl RegistryFile {
 mod tests {
     use super::*;
     use companion_core::{Access, GatewayId, GatewayRecord, Origin, Setup, Timestamp};
-    use gateway_protocol::{DeviceId, Endpoint, Role};
+    use gateway_protocol::{DeviceId, Endpoint, Role, Scopes};
 
     #[test]
     fn a_missing_file_is_an_empty_registry() {
@@ -86,10 +86,28 @@ mod tests {
                   "operator"
                 ],
                 "expiresAt": "2026-11-20T15:50:37.237Z",
-                "pin": "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+                "pin": "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+                "fresh": [
+                  "operator"
+                ]
               },
               "usedCodes": [
                 "8899aabbccddeeff"
+              ],
+              "asked": [
+                "operator.approvals",
+                "operator.questions",
+                "operator.read",
+                "operator.write"
+              ],
+              "rejected": [
+                "node"
+              ],
+              "grantedBefore": [
+                "operator.approvals",
+                "operator.questions",
+                "operator.read",
+                "operator.write"
               ]
             }
           ],
@@ -119,8 +137,12 @@ mod tests {
                     remaining: vec![Role::Operator],
                     expires_at: Some(Timestamp(1_795_189_837_237)),
                     pin: Some(PIN.parse().unwrap()),
+                    fresh: vec![Role::Operator],
                 }),
                 used_codes: vec!["8899aabbccddeeff".to_owned()],
+                asked: Scopes::limited_code(),
+                rejected: vec![Role::Node],
+                granted_before: Some(Scopes::limited_code()),
             }],
         }
     }

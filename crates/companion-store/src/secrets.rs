@@ -4,7 +4,7 @@ use crate::{
     error::Error,
     vault::{SecretKey, SecretKind, Vault},
 };
-use companion_core::{GatewayId, StoredCredentials, snapshot::SecretStoreKind};
+use companion_core::{GatewayId, snapshot::SecretStoreKind};
 use gateway_protocol::{BootstrapToken, DeviceToken, IdentitySeed, Role, Scopes, SharedToken};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -191,21 +191,6 @@ impl Secrets {
             .fold(Ok(()), Result::and)
     }
 
-    /// What is stored for a gateway besides its key.
-    ///
-    /// # Errors
-    /// As [`Secrets::identity`].
-    pub fn stored(&self, gateway: &GatewayId) -> Result<StoredCredentials, Error> {
-        Ok(StoredCredentials {
-            operator: self
-                .device_token(gateway, Role::Operator)?
-                .map(|stored| stored.scopes),
-            node: self.device_token(gateway, Role::Node)?.is_some(),
-            shared: self.shared_token(gateway)?.is_some(),
-            bootstrap: self.bootstrap_token(gateway)?.is_some(),
-        })
-    }
-
     fn read(&self, gateway: &GatewayId, kind: SecretKind) -> Result<Option<SecretString>, Error> {
         Ok(self.vault.read(&key(gateway, kind))?)
     }
@@ -311,26 +296,14 @@ mod tests {
     }
 
     #[test]
-    fn the_core_learns_what_is_stored_and_a_forgotten_gateway_leaves_nothing() {
+    fn a_forgotten_gateway_leaves_nothing() {
         let secrets = secrets();
-        assert_eq!(
-            secrets.stored(&home()).unwrap(),
-            StoredCredentials::default()
-        );
         fill(&secrets);
-        assert_eq!(
-            secrets.stored(&home()).unwrap(),
-            StoredCredentials {
-                operator: Some(Scopes::full_code()),
-                node: true,
-                shared: true,
-                bootstrap: true,
-            }
-        );
         secrets.forget_bootstrap_token(&home()).unwrap();
         secrets.forget_shared_token(&home()).unwrap();
-        let left = secrets.stored(&home()).unwrap();
-        assert!(left.node && !left.shared && !left.bootstrap);
+        assert!(secrets.device_token(&home(), Role::Node).unwrap().is_some());
+        assert!(secrets.shared_token(&home()).unwrap().is_none());
+        assert!(secrets.bootstrap_token(&home()).unwrap().is_none());
         secrets.forget_gateway(&home()).unwrap();
         for kind in SecretKind::ALL {
             assert!(secrets.read(&home(), kind).unwrap().is_none(), "{kind}");

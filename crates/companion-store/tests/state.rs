@@ -3,9 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use companion_core::{
-    Access, GatewayId, Origin, Setup, StoredCredentials, Timestamp, snapshot::SecretStoreKind,
-};
+use companion_core::{Access, GatewayId, Origin, Setup, Timestamp, snapshot::SecretStoreKind};
 use companion_store::{
     DataDir, RegistryFile, Secrets, Settings, SettingsFile, file_vault, write_private,
 };
@@ -44,6 +42,7 @@ fn state_of_version_1_opens_with_every_pairing() {
         remaining: Role::ALL.to_vec(),
         expires_at: Some(Timestamp(1_795_189_837_237)),
         pin: None,
+        fresh: vec![],
     };
     assert_eq!(home.setup, Some(setup));
 
@@ -60,13 +59,11 @@ fn state_of_version_1_opens_with_every_pairing() {
     }
     let shared = secrets.shared_token(&local.id).unwrap().unwrap();
     assert!(shared.matches(&SharedToken::new("fixture-shared-token")));
-    let expected = StoredCredentials {
-        operator: Some(Scopes::full_code()),
-        node: true,
-        shared: true,
-        bootstrap: false,
-    };
-    assert_eq!(secrets.stored(&local.id).unwrap(), expected);
+    let operator = secrets
+        .device_token(&local.id, Role::Operator)
+        .unwrap()
+        .unwrap();
+    assert_eq!(operator.scopes, Scopes::full_code());
     let bootstrap = secrets.bootstrap_token(&home.id).unwrap().unwrap();
     assert!(bootstrap.matches(&BootstrapToken::new("fixture-bootstrap-token")));
 }

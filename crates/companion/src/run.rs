@@ -23,25 +23,34 @@ use std::{
     io::{IsTerminal, Write},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 use tokio::sync::mpsc;
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::EnvFilter;
 
 /// Runs until it is told to quit. The exit code is 0 then, also when another companion runs already.
 pub(crate) fn run(args: &RunArgs, tray: TrayPlace) -> ExitCode {
-    start_log();
-    let outcome = tokio::runtime::Builder::new_current_thread()
+    let (voice, _last_words) = Voice::start();
+    let tokio = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(8)
-        .build()
-        .context("this system gives no event loop")
-        .and_then(|tokio| tokio.block_on(companion(args, tray)));
+        .build();
+    let outcome = match &tokio {
+        Ok(tokio) => tokio.block_on(companion(args, tray, voice)),
+        Err(error) => Err(anyhow::anyhow!("this system gives no event loop: {error}")),
+    };
+    if let Ok(tokio) = tokio {
+        // what hangs in a call to the system must not keep an ending companion
+        tokio.shutdown_timeout(Duration::from_secs(1));
+    }
     match outcome {
         Ok(code) => code,
         Err(error) => cli::start_failed(&error, args.json),
     }
 }
 
-async fn companion(args: &RunArgs, tray: TrayPlace) -> anyhow::Result<ExitCode> {
+async fn companion(args: &RunArgs, tray: TrayPlace, voice: Voice) -> anyhow::Result<ExitCode> {
     let dir = DataDir::resolve()?;
     let lock = match take_lock(&dir) {
         Ok(lock) => lock,
@@ -80,17 +89,18 @@ async fn companion(args: &RunArgs, tray: TrayPlace) -> anyhow::Result<ExitCode> 
             }),
             false => None,
         },
-        desktop: Arc::new(ThisDesktop {
-            window: desktop.is_some().then_some(ask_window),
+        desktop: Arc::new(match desktop {
+            Some(_) => ThisDesktop::with_screen(ask_window),
+            None => ThisDesktop::headless(),
         }),
     });
     let endpoint =
         control_endpoint::serve(companion.clone(), &dir, stored.settings.control_port).await?;
     if args.json {
-        tokio::spawn(report(companion.clone()));
+        tokio::spawn(report(companion.clone(), voice));
     } else {
-        greet(args, wants_local);
-        tokio::spawn(narrate(companion.clone()));
+        greet(args, wants_local, &voice);
+        tokio::spawn(narrate(companion.clone(), voice));
     }
     tokio::spawn(obey_signals(companion.clone()));
     if let Some(place) = desktop {
@@ -123,6 +133,12 @@ impl Stored {
             && chosen != SecretStoreKind::Memory
             && settings.secret_store != Some(chosen)
         {
+            let now = settings.secret_store.unwrap_or(SecretStoreKind::Keyring);
+            anyhow::ensure!(
+                registry.gateways.is_empty() || chosen == now,
+                "the tokens of your gateways are in another secret store ({now:?}); start without --secret-store, or \
+                 forget the gateways first"
+            );
             // the choice is the person's word for later starts, too
             settings.secret_store = Some(chosen);
             file.save(&settings)?;
@@ -160,43 +176,45 @@ fn last_good<T>(
     }
 }
 
-fn greet(args: &RunArgs, wants_local: bool) {
+fn greet(args: &RunArgs, wants_local: bool, voice: &Voice) {
     let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
-    tell(&format!(
+    voice.tell(&format!(
         "Claw Companion {version} runs (pid {pid}). Ask it with: claw-companion status"
     ));
     match (args.approve_node, wants_local) {
         (true, true) => {
-            tell("Agents of the local gateway may use these commands of this computer:");
+            voice.tell("Agents of the local gateway may use these commands of this computer:");
             for command in node_commands::commands() {
-                tell(&format!("  {:<15} {}", command.name, command.description));
+                voice.tell(&format!("  {:<15} {}", command.name, command.description));
             }
         }
-        (true, false) => tell("--approve-node is about a gateway that runs here, and none does."),
+        (true, false) => {
+            voice.tell("--approve-node is about a gateway that runs here, and none does.")
+        }
         (false, _) => {}
     }
 }
 
 /// Each change as a line of JSON.
-async fn report(companion: Companion) {
+async fn report(companion: Companion, voice: Voice) {
     let mut snapshots = companion.subscribe();
     drop(companion);
     loop {
         let line = serde_json::to_string(&*snapshots.borrow_and_update());
-        line.iter().for_each(|line| tell(line));
+        line.iter().for_each(|line| voice.tell(line));
         if snapshots.changed().await.is_err() {
             return;
         }
     }
 }
 
-async fn narrate(companion: Companion) {
+async fn narrate(companion: Companion, voice: Voice) {
     let mut narrator = Narrator::default();
     let mut snapshots = companion.subscribe();
     drop(companion);
     loop {
         let news = narrator.news(&snapshots.borrow_and_update());
-        news.iter().for_each(|line| tell(line));
+        news.iter().for_each(|line| voice.tell(line));
         if snapshots.changed().await.is_err() {
             return;
         }
@@ -242,17 +260,31 @@ async fn show_tray(companion: Companion, place: TrayPlace) {
     }
 }
 
-/// A line on the terminal, if somebody reads it.
-fn tell(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
-}
+/// The terminal. A reader that is slow or stopped loses lines and holds up nothing.
+#[derive(Debug, Clone)]
+struct Voice(NonBlocking);
 
-fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("CLAW_COMPANION_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+/// As many lines wait for a slow reader.
+const WAITING_LINES: usize = 1024;
+
+impl Voice {
+    /// Also starts the log. The guards write what is left when they are dropped.
+    fn start() -> (Self, [WorkerGuard; 2]) {
+        let builder = || NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES);
+        let (out, out_guard) = builder().finish(std::io::stdout());
+        let (log, log_guard) = builder().finish(std::io::stderr());
+        let filter = EnvFilter::try_from_env("CLAW_COMPANION_LOG")
+            .unwrap_or_else(|_| EnvFilter::new("warn"));
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(log)
+            .with_ansi(std::io::stderr().is_terminal())
+            .init();
+        (Self(out), [out_guard, log_guard])
+    }
+
+    fn tell(&self, line: &str) {
+        // one write is one message to the writing thread
+        let _ = self.0.clone().write_all(format!("{line}\n").as_bytes());
+    }
 }

@@ -1,6 +1,6 @@
 //! What is said about nodes: their row, invokes and their results, pairing events.
 
-use crate::{error::GatewayError, identity::DeviceId};
+use crate::identity::DeviceId;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -112,26 +112,8 @@ impl<'a> InvokeResult<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodePairEvent {
-    /// The request.
-    pub request_id: String,
     /// The node.
     pub node_id: DeviceId,
-}
-
-/// Parameters that name one node.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NodeParams<'a> {
-    /// Equal to the device id.
-    pub node_id: &'a DeviceId,
-}
-
-/// Parameters that name one pairing request.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RequestParams<'a> {
-    /// As read from a list or an error.
-    pub request_id: &'a str,
 }
 
 /// Reads an answer's payload as `T`.
@@ -142,11 +124,6 @@ pub fn parse_payload<'a, T: Deserialize<'a>>(
     payload: &'a RawValue,
 ) -> Result<T, serde_json::Error> {
     serde_json::from_str(payload.get())
-}
-
-/// The scope that a refused request lacked, if that was the reason.
-pub fn missing_scope(error: &GatewayError) -> Option<&str> {
-    error.details.missing_scope.as_deref()
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ impl Gateway {
             (Role::Node, _, true) => return Plan::Dial(Credential::Device(role), Scopes::none()),
             (Role::Operator, None, _) | (Role::Node, _, false) => {}
         }
-        if self.stored.shared && (!self.rejected.contains(&role) || self.is_trusted()) {
+        if self.stored.shared && (!self.record.rejected.contains(&role) || self.is_trusted()) {
             return self.plan_shared(role);
         }
         Plan::Block(self.why_no_credential(role))
@@ -89,6 +89,7 @@ impl Gateway {
         }
         let scopes = match role {
             Role::Operator => self
+                .record
                 .granted_before
                 .clone()
                 .unwrap_or_else(Scopes::shared_token),
@@ -104,7 +105,7 @@ impl Gateway {
     }
 
     pub(super) fn why_no_credential(&self, role: Role) -> Problem {
-        if self.rejected.contains(&role) {
+        if self.record.rejected.contains(&role) {
             return Problem::device_token_rejected(role);
         }
         match &self.notice {

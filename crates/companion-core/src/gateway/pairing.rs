@@ -20,7 +20,9 @@ impl Gateway {
         consent: Option<Vec<String>>,
     ) {
         self.remember_before();
-        self.record.setup = Some(Setup::begin(code, access));
+        let mut setup = Setup::begin(code, access);
+        setup.fresh = self.roles_without_token();
+        self.record.setup = Some(setup);
         self.record.fallbacks = code.endpoints.iter().skip(1).cloned().collect();
         self.stored.bootstrap = true;
         self.begin(match access {
@@ -52,8 +54,8 @@ impl Gateway {
         }
         self.announce = true;
         self.notice = None;
-        self.rejected.clear();
-        self.granted_before = None;
+        self.record.rejected.clear();
+        self.record.granted_before = None;
     }
 
     pub(super) fn consent_to(&mut self, consent: Option<Vec<String>>) {
@@ -79,8 +81,9 @@ impl Gateway {
 
     /// A code names several addresses of one gateway; the first that answers is kept.
     pub(super) fn try_next_address(&mut self) -> bool {
-        let nothing_redeemed = self.stored.operator.is_none() && !self.stored.node;
-        if !nothing_redeemed || self.record.fallbacks.is_empty() {
+        let stored = &self.stored;
+        let nothing_to_lose = stored.operator.is_none() && !stored.node && !stored.shared;
+        if !nothing_to_lose || self.record.fallbacks.is_empty() {
             return false;
         }
         let next = self.record.fallbacks.remove(0);
@@ -114,18 +117,14 @@ impl Gateway {
         }
     }
 
-    pub(super) fn credential_rejected(
-        &mut self,
-        role: Role,
-        credential: Credential,
-    ) -> Vec<Effect> {
+    pub(super) fn credential_rejected(&mut self, role: Role, credential: Credential) -> Changes {
         match credential {
             Credential::Device(_) => {
                 match role {
-                    Role::Operator => self.granted_before = self.stored.operator.take(),
+                    Role::Operator => self.record.granted_before = self.stored.operator.take(),
                     Role::Node => self.stored.node = false,
                 }
-                self.rejected.push(role);
+                self.record.rejected.push(role);
             }
             Credential::Shared => self.stored.shared = false,
             Credential::Bootstrap => self.stored.bootstrap = false,
@@ -138,7 +137,36 @@ impl Gateway {
                 body: "The gateway's own token is tried once instead, with no more rights than before.".to_owned(),
             }));
         }
-        effects
+        Changes {
+            effects,
+            record: true,
+        }
+    }
+
+    /// The person's yes to these commands; says whether it is new.
+    pub(crate) fn agree(&mut self, commands: Vec<String>) -> bool {
+        let before = self.record.consent.clone();
+        self.consent_to(Some(commands));
+        self.record.consent != before
+    }
+
+    fn roles_without_token(&self) -> Vec<Role> {
+        let operator = self.stored.operator.is_none().then_some(Role::Operator);
+        let node = (!self.stored.node).then_some(Role::Node);
+        operator.into_iter().chain(node).collect()
+    }
+
+    /// The same code again while it is not redeemed: only a new yes changes anything.
+    pub(crate) fn resumes(&mut self, fingerprint: &str, consent: Option<Vec<String>>) -> bool {
+        let same = self
+            .record
+            .setup
+            .as_ref()
+            .is_some_and(|setup| setup.code == fingerprint);
+        if same {
+            self.consent_to(consent);
+        }
+        same
     }
 
     /// Our operator may approve our own node's role upgrade, for exactly the commands that the person said yes to.

@@ -18,6 +18,12 @@ impl Gateway {
             commands: self.commands_view(world),
         };
         let mut problems: Vec<Problem> = self.notice.iter().cloned().collect();
+        if self.stands() {
+            // worth knowing, but nothing waits for it any more
+            problems
+                .iter_mut()
+                .for_each(|problem| problem.severity = Severity::Info);
+        }
         let withheld = self.withheld(&node.commands);
         if !withheld.is_empty() {
             problems.push(Problem::commands_withheld(&withheld));
@@ -67,7 +73,11 @@ impl Gateway {
                 None => blank(RoleState::Connecting, opening.since),
             },
             Connection::Connected(connected) => {
-                let missing = connected.scopes.missing_of(&connected.dial.scopes);
+                let wanted = match role {
+                    Role::Operator if !self.record.asked.is_empty() => &self.record.asked,
+                    Role::Operator | Role::Node => &connected.dial.scopes,
+                };
+                let missing = connected.scopes.missing_of(wanted);
                 let (state, problem) = match &connected.tokens {
                     Tokens::Saving(_) => (RoleState::Connecting, None),
                     Tokens::NotSaved(..) => (RoleState::Ready, Some(Problem::token_not_saved())),

@@ -15,6 +15,8 @@ use std::collections::VecDeque;
 
 pub(crate) const LOOPBACK: &str = "ws://127.0.0.1:18789";
 pub(crate) const REMOTE: &str = "wss://gateway.example";
+/// When the codes of [`code`] run out.
+pub(crate) const CODES_END: u64 = 1_795_000_600_000;
 pub(crate) const COMMANDS: [&str; 2] = ["system.notify", "system.which"];
 
 /// The core with everything around it played by hand.
@@ -25,6 +27,8 @@ pub(crate) struct Scenario {
     pub(crate) registry: Registry,
     pub(crate) stored: StoredCredentials,
     pub(crate) store_fails: bool,
+    /// Whether tokens are stored is told by the test itself.
+    pub(crate) hold_tokens: bool,
     /// Answers of the store that are held back.
     pub(crate) held: Option<Vec<Input>>,
     pub(crate) inputs: VecDeque<Input>,
@@ -86,6 +90,7 @@ impl Scenario {
             registry,
             stored: stored(),
             store_fails: false,
+            hold_tokens: false,
             held: None,
             inputs: VecDeque::new(),
             dialled: VecDeque::new(),
@@ -171,6 +176,7 @@ impl Scenario {
                 self.registry = registry;
                 self.inputs.push_back(Input::RegistrySaved);
             }
+            Effect::SaveDeviceTokens(..) if self.hold_tokens => {}
             Effect::SaveDeviceTokens(socket, _) => self.inputs.push_back(match self.store_fails {
                 true => Input::TokensNotSaved(socket, VaultTrouble::Locked),
                 false => Input::TokensSaved(socket),
@@ -314,7 +320,7 @@ impl Scenario {
 }
 
 pub(crate) fn code(url: &str, number: u32) -> String {
-    code_until(url, number, 1_795_000_600_000)
+    code_until(url, number, CODES_END)
 }
 
 pub(crate) fn code_until(url: &str, number: u32, until: u64) -> String {
@@ -340,6 +346,7 @@ pub(crate) fn stored() -> StoredCredentials {
         node: true,
         shared: false,
         bootstrap: false,
+        device: None,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::harness::*;
 use companion_core::{
-    Command, Credential, Done, Input, OpenFailure, ProblemCode, Query, Timer, VaultTrouble,
+    Command, Credential, Done, Ended, Input, OpenFailure, ProblemCode, Query, StoredCredentials,
+    Timer, VaultTrouble,
     command::{Access, SetupText},
     snapshot::{Overall, RoleState},
 };
@@ -367,4 +368,84 @@ fn a_role_that_stopped_does_not_hold_up_the_other() {
         (RoleState::Ready, RoleState::Blocked)
     );
     assert!(it.forgotten.is_empty(), "the node may still redeem it");
+}
+
+#[test]
+fn a_token_that_was_stored_counts_although_its_socket_is_gone() {
+    let mut it = Scenario::start();
+    it.pastes(LOOPBACK, Access::Full, false);
+    let node = it.dials(Role::Node, Credential::Bootstrap);
+    it.welcomes(&node, Scopes::none());
+    let operator = it.dials(Role::Operator, Credential::Bootstrap);
+    it.hold_tokens = true;
+    it.welcomes(&operator, Scopes::full_code());
+    it.tell(Input::Closed(
+        operator.socket.clone(),
+        Ended {
+            code: None,
+            lived_ms: 5,
+        },
+    ));
+    it.tell(Input::TokensSaved(operator.socket));
+    assert_eq!(it.forgotten, [Credential::Bootstrap]);
+    it.waits_for_redial(Role::Operator);
+    it.dials(Role::Operator, Credential::Device(Role::Operator));
+}
+
+#[test]
+fn a_token_of_an_unfinished_code_counts_after_a_crash() {
+    let mut it = Scenario::start();
+    it.pastes(LOOPBACK, Access::Full, false);
+    let node = it.dials(Role::Node, Credential::Bootstrap);
+    it.welcomes(&node, Scopes::none());
+    let mut next = Scenario::with(it.registry);
+    next.stored = StoredCredentials {
+        operator: Some(Scopes::full_code()),
+        node: true,
+        bootstrap: true,
+        ..StoredCredentials::default()
+    };
+    next.opens_vault();
+    next.dials_both();
+    assert_eq!(next.forgotten, [Credential::Bootstrap]);
+}
+
+#[test]
+fn a_refused_code_is_only_worth_knowing_once_all_stands_again() {
+    let mut it = Scenario::connected(LOOPBACK);
+    it.pastes(LOOPBACK, Access::Full, false);
+    let node = it.dials(Role::Node, Credential::Bootstrap);
+    it.refuses(&node, json!({"code": "AUTH_BOOTSTRAP_TOKEN_INVALID"}));
+    assert_eq!(it.snapshot().overall, Overall::NeedsYou);
+    let [node, operator] = it.dials_both();
+    it.welcomes(&node, Scopes::none());
+    it.welcomes(&operator, Scopes::limited_code());
+    let asked = it.asks();
+    it.answers(&operator, asked, &row("approved", &COMMANDS, None));
+    let snapshot = it.snapshot();
+    assert_eq!(snapshot.overall, Overall::Ready);
+    assert_eq!(
+        snapshot.gateways[0].problems[0].code,
+        ProblemCode::SetupCodeRefused
+    );
+}
+
+#[test]
+fn the_same_code_while_it_is_being_redeemed_goes_on_and_takes_a_later_yes() {
+    let mut it = Scenario::start();
+    it.pastes(REMOTE, Access::Full, false);
+    it.dials(Role::Operator, Credential::Bootstrap);
+    it.pastes(REMOTE, Access::Full, true);
+    it.dials_nothing();
+    assert!(it.closed.is_empty());
+    assert_eq!(it.registry.gateways[0].consent, COMMANDS);
+}
+
+#[test]
+fn a_node_only_code_is_announced_at_once() {
+    let mut it = Scenario::start();
+    it.pastes(LOOPBACK, Access::Node, false);
+    let node = it.dials(Role::Node, Credential::Bootstrap);
+    it.welcomes(&node, Scopes::none());
+    assert_eq!(it.notified.len(), 1);
 }

@@ -47,8 +47,10 @@ proptest! {
         let mut watch = Watch::default();
         for happening in happenings {
             watch.before(&mut it, &happening);
-            if play(&mut it, &happening, url) {
-                watch = Watch { quit: watch.quit, forgotten: it.forgotten.len(), ..Watch::default() };
+            let began = play(&mut it, &happening, url) && watch.is_another_code(&happening);
+            if began {
+                watch = Watch {
+                    code: happening.code(), quit: watch.quit, forgotten: it.forgotten.len(), ..Watch::default() };
             }
             watch.after(&mut it)?;
         }
@@ -58,6 +60,8 @@ proptest! {
 /// What is promised, checked from outside.
 #[derive(Default)]
 struct Watch {
+    /// Number of the code that is being redeemed.
+    code: Option<u32>,
     /// Roles whose token was durable since the last pasted code.
     durable: BTreeSet<Role>,
     /// The gateway refused something since then, so the code may be given up.
@@ -67,7 +71,31 @@ struct Watch {
     dialled_before: usize,
 }
 
+impl Happening {
+    fn code(&self) -> Option<u32> {
+        match self {
+            Self::Paste(number, _) => Some(*number),
+            Self::Hello(_)
+            | Self::Refusal(..)
+            | Self::Unreachable(_)
+            | Self::Closed(_)
+            | Self::TimerFires(_)
+            | Self::StoreBreaks(_)
+            | Self::Reconnect
+            | Self::VaultLocks
+            | Self::VaultOpens
+            | Self::Forget
+            | Self::Quit => None,
+        }
+    }
+}
+
 impl Watch {
+    /// Pasting the same code again only goes on with it.
+    fn is_another_code(&self, happening: &Happening) -> bool {
+        happening.code() != self.code || self.code.is_none()
+    }
+
     fn before(&mut self, it: &mut Scenario, happening: &Happening) {
         match happening {
             Happening::Hello(role) if !it.store_fails && it.open(*role).is_some() => {
@@ -77,9 +105,18 @@ impl Watch {
                 // tokens that were only in memory may be stored now
                 self.durable.extend(it.connected_roles());
             }
-            Happening::Refusal(..) => self.refused = true,
+            Happening::Refusal(
+                role,
+                "AUTH_BOOTSTRAP_TOKEN_INVALID"
+                | "AUTH_TOKEN_MISMATCH"
+                | "AUTH_DEVICE_TOKEN_MISMATCH",
+            ) => {
+                let dial = it.open(*role);
+                self.refused |= dial.is_some_and(|dial| dial.credential == Credential::Bootstrap);
+            }
             Happening::Quit => self.quit = true,
             Happening::Hello(_)
+            | Happening::Refusal(..)
             | Happening::TimerFires(_)
             | Happening::Unreachable(_)
             | Happening::Closed(_)
@@ -100,7 +137,8 @@ impl Watch {
             prop_assert!(live.len() <= 1, "{role}: {live:?} are all open");
         }
         let new = &it.forgotten[self.forgotten.min(it.forgotten.len())..];
-        if new.contains(&Credential::Bootstrap) && !self.refused {
+        let expired = it.now.wall.0 >= CODES_END;
+        if new.contains(&Credential::Bootstrap) && !self.refused && !expired {
             prop_assert_eq!(
                 self.durable.len(),
                 2,

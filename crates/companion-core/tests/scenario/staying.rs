@@ -2,8 +2,9 @@
 
 use crate::harness::*;
 use companion_core::{
-    Command, Credential, Effect, Ended, GatewayId, Input, OpenFailure, ProblemCode,
-    StoredCredentials, Timer, VaultTrouble,
+    Command, Credential, Effect, Ended, GatewayId, Input, LocalGatewayReport, OpenFailure,
+    ProblemCode, Registry, StoredCredentials, Timer, VaultTrouble,
+    command::{Access, SetupText},
     snapshot::{Overall, RoleState},
 };
 use gateway_protocol::{Role, Scopes, SignatureVersion};
@@ -229,4 +230,87 @@ fn a_shared_token_is_not_risked_where_the_endpoint_proves_nothing() {
     it.refuses(&operator, json!({"code": "AUTH_DEVICE_TOKEN_MISMATCH"}));
     it.dials_nothing();
     assert_eq!(it.snapshot().gateways[0].operator.state, RoleState::Blocked);
+}
+
+#[test]
+fn a_rejection_is_remembered_over_a_restart() {
+    let mut it = Scenario::with(registry("ws://192.168.1.5:18789"));
+    it.stored = StoredCredentials {
+        shared: true,
+        ..stored()
+    };
+    it.opens_vault();
+    let [_, operator] = it.dials_both();
+    it.refuses(&operator, json!({"code": "AUTH_DEVICE_TOKEN_MISMATCH"}));
+    let mut next = Scenario::with(it.registry);
+    next.stored = StoredCredentials {
+        shared: true,
+        operator: None,
+        ..stored()
+    };
+    next.opens_vault();
+    next.dials(Role::Node, Credential::Device(Role::Node));
+    next.dials_nothing();
+}
+
+#[test]
+fn a_connection_that_dies_right_after_its_hello_is_not_redialled_faster_and_faster() {
+    let mut it = Scenario::paired(REMOTE);
+    let [node, mut operator] = it.dials_both();
+    it.welcomes(&node, Scopes::none());
+    let mut delays = vec![];
+    for _ in 0..30 {
+        it.welcomes(&operator, Scopes::limited_code());
+        it.tell(Input::Closed(
+            operator.socket.clone(),
+            Ended {
+                code: None,
+                lived_ms: 5,
+            },
+        ));
+        delays.push(it.waits_for_redial(Role::Operator));
+        operator = it.dials(Role::Operator, Credential::Device(Role::Operator));
+    }
+    assert!(
+        delays.iter().skip(10).any(|delay| *delay > 5_000),
+        "{delays:?}"
+    );
+}
+
+#[test]
+fn the_own_gateway_is_paired_once_the_store_opens() {
+    let mut it = Scenario::with(Registry::default());
+    it.tell(Input::VaultFailed(VaultTrouble::Locked));
+    it.tell(Input::LocalGateway(LocalGatewayReport::Ready));
+    assert!(it.other.is_empty(), "{:?}", it.other);
+    it.opens_vault();
+    assert!(
+        matches!(it.other[..], [Effect::MintSetupCode]),
+        "{:?}",
+        it.other
+    );
+    it.tell(Input::LocalGateway(LocalGatewayReport::SetupCode(
+        SetupText::new(code(LOOPBACK, 1)),
+    )));
+    it.dials(Role::Node, Credential::Bootstrap);
+    assert_eq!(it.other.len(), 1, "one code is enough");
+}
+
+#[test]
+fn less_than_what_was_asked_for_is_told_after_a_restart_too() {
+    let mut it = Scenario::start();
+    it.pastes(LOOPBACK, Access::Full, false);
+    let node = it.dials(Role::Node, Credential::Bootstrap);
+    it.welcomes(&node, Scopes::none());
+    let operator = it.dials(Role::Operator, Credential::Bootstrap);
+    it.welcomes(&operator, Scopes::limited_code());
+    let mut next = Scenario::with(it.registry);
+    next.opens_vault();
+    let [_, operator] = next.dials_both();
+    next.welcomes(&operator, Scopes::limited_code());
+    let view = &next.snapshot().gateways[0].operator;
+    assert_eq!(
+        view.problem.as_ref().map(|problem| problem.code),
+        Some(ProblemCode::ScopesMissing)
+    );
 }
