@@ -2,9 +2,10 @@
 
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use std::time::Duration;
-use test_support::{Companion, RealGateway};
+use std::{collections::BTreeMap, time::Duration};
+use test_support::{Companion, Ended, RealGateway};
 
 const SOON: Duration = Duration::from_secs(20);
 const AFTER_RESTART: Duration = Duration::from_secs(60);
@@ -43,7 +44,10 @@ async fn a_code_pairs_both_roles_and_a_restart_needs_no_code() {
         asked_before,
         "a start must not ask for a new pairing"
     );
-    assert_eq!(connected(&gateway, &device).await, (1, 1));
+    assert_eq!(
+        sockets(&companion, &gateway, &device).await,
+        ONE_OF_EACH_ROLE
+    );
 
     let spent = companion.pair(&code, &[]).await;
     assert_eq!(
@@ -55,7 +59,14 @@ async fn a_code_pairs_both_roles_and_a_restart_needs_no_code() {
         companion.wait_until_ready(SOON).await["gateways"][0]["operator"]["since"],
         after["gateways"][0]["operator"]["since"]
     );
-    no_secret_was_told(&companion, &gateway, &code);
+    let shown = companion.cli(&["status"]).await;
+    let json = companion.cli(&["status", "--json"]).await;
+    no_secret_was_told(
+        &companion,
+        &gateway,
+        &code,
+        &[&paired, &spent, &shown, &json],
+    );
 }
 
 #[tokio::test]
@@ -151,7 +162,11 @@ async fn restarts(rounds: u32) {
             .await;
         gateway.start_again().await;
         companion.wait_until_ready(AFTER_RESTART).await;
-        assert_eq!(connected(&gateway, &device).await, (1, 1), "round {round}");
+        assert_eq!(
+            sockets(&companion, &gateway, &device).await,
+            ONE_OF_EACH_ROLE,
+            "round {round}"
+        );
     }
 }
 
@@ -278,9 +293,10 @@ async fn bad_codes_leave_a_pairing_untouched() {
         );
     }
     let after = companion
-        .wait_for("both connected", SOON, |status| {
+        .wait_for("ready as before", SOON, |status| {
             let view = &status["gateways"][0];
-            view["operator"]["state"] == "ready" && view["node"]["state"] == "ready"
+            let stands = |role: &str| view[role]["state"] == "ready";
+            stands("operator") && stands("node") && status["overall"] == "ready"
         })
         .await;
     assert_eq!(
@@ -362,8 +378,16 @@ async fn requests(gateway: &RealGateway) -> Vec<String> {
     ids
 }
 
-/// How many operator and node sockets of this device the gateway has.
-async fn connected(gateway: &RealGateway, device: &str) -> (usize, usize) {
+/// Rows of the operator, rows of the node, open sockets.
+const ONE_OF_EACH_ROLE: (usize, usize, usize) = (1, 1, 2);
+
+/// Rows of this device in the gateway's presence, in each role, and open sockets to the gateway. The gateway shows all
+/// node sockets of a device as one row.
+async fn sockets(
+    companion: &Companion,
+    gateway: &RealGateway,
+    device: &str,
+) -> (usize, usize, usize) {
     let presence = gateway.rpc("system-presence", json!({})).await;
     let rows = presence
         .as_array()
@@ -380,27 +404,51 @@ async fn connected(gateway: &RealGateway, device: &str) -> (usize, usize) {
             })
             .count()
     };
-    (count("operator"), count("node"))
+    (
+        count("operator"),
+        count("node"),
+        companion.connections_to(gateway.port()),
+    )
 }
 
 /// Everything stays secret that is one: in the logs at their most talkative, and in what commands print.
-fn no_secret_was_told(companion: &Companion, gateway: &RealGateway, code: &str) {
-    let vault = std::fs::read_to_string(companion.home().join("vault.json")).expect("a vault");
-    let secrets = vault
-        .split('"')
-        .filter(|text| text.len() >= 40 && !text.contains(' '));
-    let mut secrets: Vec<&str> = secrets.collect();
-    assert!(secrets.len() >= 3, "identity and two tokens");
-    let token =
-        std::fs::read_to_string(companion.home().join("control-token")).expect("a control token");
-    secrets.extend([token.trim(), code, gateway.shared_token()]);
+fn no_secret_was_told(companion: &Companion, gateway: &RealGateway, code: &str, ended: &[&Ended]) {
+    let file = |name| std::fs::read_to_string(companion.home().join(name)).expect(name);
+    let vault: Value = serde_json::from_str(&file("vault.json")).expect("JSON");
+    let entries = vault["entries"].as_object().expect("entries");
+    let mut secrets = BTreeMap::new();
+    for (name, entry) in entries {
+        let kind = name.rsplit('/').next().expect("a kind");
+        let text = entry.as_str().expect("text");
+        let secret = match serde_json::from_str::<Value>(text) {
+            Ok(Value::Object(entry)) => entry["token"].as_str().expect("a token").to_owned(),
+            _ => text.to_owned(),
+        };
+        secrets.insert(kind, secret);
+    }
+    assert_eq!(
+        secrets.keys().collect::<Vec<_>>(),
+        ["device-token-node", "device-token-operator", "identity"].each_ref()
+    );
+    let inside = URL_SAFE_NO_PAD.decode(code).expect("base64url");
+    let inside: Value = serde_json::from_slice(&inside).expect("JSON");
+    let bootstrap = inside["bootstrapToken"].as_str().expect("a token");
+    secrets.extend([
+        ("control-token", file("control-token").trim().to_owned()),
+        ("setup-code", code.to_owned()),
+        ("bootstrap-token", bootstrap.to_owned()),
+        ("shared-token", gateway.shared_token().to_owned()),
+    ]);
+
     let log = companion.log();
     assert!(log.contains("connected"), "the log is on");
-    for secret in secrets {
-        assert!(
-            !log.contains(secret),
-            "a secret of {} characters is in the log",
-            secret.len()
-        );
+    let printed = ended
+        .iter()
+        .flat_map(|ended| [&ended.stdout, &ended.stderr]);
+    for told in printed.chain([&log]) {
+        for (kind, secret) in &secrets {
+            assert!(secret.len() >= 16, "{kind} is too short to look for");
+            assert!(!told.contains(secret), "the {kind} was told");
+        }
     }
 }

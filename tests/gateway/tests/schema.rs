@@ -2,11 +2,11 @@
 
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
+use companion_core::Query;
 use gateway_protocol::{
     Auth, BootstrapToken, Challenge, ClientId, ClientInfo, ClientMode, Connect, DeviceId,
     DeviceIdentity, DeviceToken, IdentitySeed, Request, Role, Scopes, SharedToken,
-    SignatureVersion,
-    node::{InvokeResult, NodeParams, RequestParams},
+    SignatureVersion, node::InvokeResult,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -54,12 +54,19 @@ async fn every_request_of_ours_is_valid() {
         contract.accepts("ConnectParams", &signed);
         contract.accepts("RequestFrame", &Request::new("1", "connect", &signed));
     }
-    contract.accepts("NodeDescribeParams", &NodeParams { node_id: &device });
-    contract.accepts("NodePairApproveParams", &RequestParams { request_id: "r" });
-    contract.accepts(
-        "DevicePairApproveParams",
-        &RequestParams { request_id: "r" },
-    );
+    for (definition, query) in [
+        ("NodeDescribeParams", Query::DescribeNode(device.clone())),
+        ("NodePairApproveParams", Query::ApproveNode("r".to_owned())),
+        (
+            "DevicePairApproveParams",
+            Query::ApproveDevice("r".to_owned()),
+        ),
+    ] {
+        let params = query.params();
+        assert_eq!(definition, format!("{}Params", in_capitals(query.method())));
+        contract.accepts(definition, &params);
+        contract.accepts("RequestFrame", &Request::new("1", query.method(), &params));
+    }
     contract.accepts(
         "NodeInvokeResultParams",
         &InvokeResult::done("i", &device, &json!({"a": 1})),
@@ -124,6 +131,15 @@ async fn every_field_that_we_read_is_in_the_contract() {
             );
         }
     }
+}
+
+/// `node.pair.approve` becomes `NodePairApprove`: how the contract names the definitions of a method.
+fn in_capitals(method: &str) -> String {
+    let words = method.split('.').map(|word| {
+        let (first, rest) = word.split_at(1);
+        first.to_uppercase() + rest
+    });
+    words.collect()
 }
 
 struct Contract(Value);

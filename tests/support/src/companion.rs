@@ -1,5 +1,6 @@
 //! The built program `claw-companion`, driven from outside as a person or a script would.
 
+use crate::platform;
 use serde_json::Value;
 use std::{
     env,
@@ -231,6 +232,13 @@ impl Companion {
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().and_then(Child::id)
+    }
+
+    /// How many TCP connections it has open to this port, on any address. Linux only; panics elsewhere.
+    #[must_use]
+    pub fn connections_to(&self, port: u16) -> usize {
+        let pid = self.pid().expect("it runs");
+        platform::connections_to(pid, port).expect("this system tells")
     }
 
     fn command(&self) -> Command {
