@@ -42,10 +42,8 @@ async fn a_code_pairs_node_first_and_later_dials_use_device_tokens() {
         .map(|connect| connect["role"].clone())
         .collect();
     assert_eq!(roles, ["node", "operator"]);
-    assert_eq!(
-        it.desktop.told(),
-        ["Paired with ".to_owned() + &place(&fake)]
-    );
+    let told = it.desktop.hears_something().await;
+    assert_eq!(told, [format!("Paired with {}", place(&fake))]);
 
     fake.reset_all();
     fake.wait_for_connects(4, SOON).await;
@@ -210,6 +208,17 @@ struct Recorder {
 }
 
 impl Recorder {
+    /// A notification is shown on a thread of its own.
+    async fn hears_something(&self) -> Vec<String> {
+        let heard = timeout(SOON, async {
+            while self.told().is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        heard.await.expect("a notification");
+        self.told()
+    }
+
     fn told(&self) -> Vec<String> {
         self.told.lock().expect("lock").clone()
     }
