@@ -52,6 +52,8 @@ pub struct App {
     minting: bool,
     /// How often one may still be made before something else has to change.
     mints_left: u8,
+    /// Pairings that were asked for before the secret store had answered for the first time.
+    postponed: Vec<(CommandId, Command)>,
     /// Commands that are answered once their gateway is stored.
     asked: BTreeMap<GatewayId, CommandId>,
     generation: u64,
@@ -101,6 +103,7 @@ impl App {
             vault_asked: true,
             minting: false,
             mints_left: MAX_MINTS,
+            postponed: vec![],
             asked: BTreeMap::new(),
             generation: 0,
             quitting: false,
@@ -157,7 +160,9 @@ impl App {
                 self.vault_asked = false;
                 self.vault = Vault::Failed(trouble);
                 let again = now.monotonic_ms.saturating_add(VAULT_AGAIN_MS);
-                vec![Effect::SetTimer(Timer::OpenVault, again)]
+                let mut effects = self.catch_up(now);
+                effects.push(Effect::SetTimer(Timer::OpenVault, again));
+                effects
             }
             Input::StateUnreadable(file) => {
                 self.unreadable.push(file);
@@ -250,6 +255,12 @@ impl App {
         if self.quitting {
             return vec![Effect::Answer(id, Err(Problem::quitting()))];
         }
+        if self.vault == Vault::Opening
+            && matches!(command, Command::Pair { .. } | Command::Connect { .. })
+        {
+            self.postponed.push((id, command));
+            return vec![];
+        }
         let result = match command {
             Command::Pair {
                 code,
@@ -316,9 +327,15 @@ impl App {
     fn quit(&mut self, now: Now) -> Vec<Effect> {
         self.quitting = true;
         let mut effects = vec![];
-        for (_, id) in std::mem::take(&mut self.asked) {
-            effects.push(Effect::Answer(id, Err(Problem::quitting())));
-        }
+        let asked = std::mem::take(&mut self.asked).into_values();
+        let postponed = std::mem::take(&mut self.postponed)
+            .into_iter()
+            .map(|(id, _)| id);
+        effects.extend(
+            asked
+                .chain(postponed)
+                .map(|id| Effect::Answer(id, Err(Problem::quitting()))),
+        );
         let (gateways, world) = self.parts(now);
         for gateway in gateways {
             effects.extend(gateway.shut(&world));
@@ -342,7 +359,16 @@ impl App {
         for (id, credentials) in stored {
             effects.extend(self.of(&id, now, |gateway, _| gateway.restore(credentials)));
         }
+        effects.extend(self.catch_up(now));
         effects
+    }
+
+    /// The secret store has answered: now it can be said what becomes of the pairings that waited for that.
+    fn catch_up(&mut self, now: Now) -> Vec<Effect> {
+        let postponed = std::mem::take(&mut self.postponed).into_iter();
+        postponed
+            .flat_map(|(id, command)| self.command(id, command, now))
+            .collect()
     }
 
     fn open_vault(&mut self) -> Option<Effect> {

@@ -309,8 +309,14 @@ impl Gateway {
             key: format!("paired-{}", self.record.id),
             title: format!("Paired with {}", self.record.name),
             body: match self.record.wants(Role::Operator) {
-                true => "This computer is connected and stays so.".to_owned(),
-                false => "This computer is connected as a node and stays so.".to_owned(),
+                true => format!(
+                    "This computer stays connected to {} from now on.",
+                    self.record.name
+                ),
+                false => format!(
+                    "This computer is a node of {} from now on.",
+                    self.record.name
+                ),
             },
         }))
     }

@@ -33,7 +33,7 @@ pub struct Remedy {
     pub action: RemedyAction,
     /// The same in a sentence.
     pub text: String,
-    /// A command to copy and run on the gateway's computer.
+    /// A command to copy and run; the text says where.
     pub command: Option<String>,
 }
 
@@ -481,15 +481,20 @@ impl Problem {
 
     /// No store answers.
     pub fn secret_store_unavailable() -> Self {
+        let command = "claw-companion run --secret-store file";
+        let text = format!(
+            "Start a keyring (Secret Service), or keep tokens in a file that only you can read, with: {command}"
+        );
+        let choose = remedy(RemedyAction::OpenSecretStore, &text);
         Self::new(
             ProblemCode::SecretStoreUnavailable,
             Severity::NeedsYou,
-            "No secret store",
+            "No keyring to keep tokens in",
             "This system's keyring cannot be reached, so tokens cannot be kept safely.",
-            remedy(
-                RemedyAction::OpenSecretStore,
-                "Start a keyring (Secret Service), or run with --secret-store file to keep tokens in a file that only you can read.",
-            ),
+            Remedy {
+                command: Some(command.to_owned()),
+                ..choose
+            },
         )
     }
 

@@ -3,7 +3,12 @@
 use companion_core::Notification;
 use companion_runtime::Desktop;
 use node_commands::{Notifier, NotifyError, Urgency};
-use std::{sync::mpsc, thread, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
 use tokio::sync::mpsc::UnboundedSender;
 
 const NAME: &str = "Claw Companion";
@@ -28,15 +33,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const WAITING: usize = 16;
 
 impl ThisDesktop {
-    /// A desktop with a screen. Notifications have a thread of their own: a service that hangs holds up nobody else.
-    pub(crate) fn with_screen(window: UnboundedSender<()>) -> Self {
+    /// A desktop with a screen; `icon` is a picture file for notifications. Notifications have a thread of their own: a service that hangs holds up nobody else.
+    pub(crate) fn with_screen(window: UnboundedSender<()>, icon: Option<PathBuf>) -> Self {
         let (notifications, jobs) = mpsc::sync_channel::<Job>(WAITING);
         let worker = thread::Builder::new()
             .name("notifications".to_owned())
             .spawn(move || {
                 for (notification, shown) in jobs {
                     // whoever asked may have stopped waiting
-                    let _ = shown.send(show(&notification));
+                    let _ = shown.send(show(&notification, icon.as_deref()));
                 }
             });
         if let Err(error) = &worker {
@@ -99,9 +104,12 @@ impl Desktop for ThisDesktop {
     }
 }
 
-fn show(wanted: &node_commands::Notification) -> Result<(), NotifyError> {
+fn show(wanted: &node_commands::Notification, icon: Option<&Path>) -> Result<(), NotifyError> {
     let mut notification = notify_rust::Notification::new();
-    notification.appname(NAME).icon("claw-companion");
+    notification.appname(NAME);
+    if let Some(icon) = icon.and_then(Path::to_str) {
+        notification.icon(icon);
+    }
     // a summary is plain by specification, a body may be read as markup
     notification.summary(if wanted.title.is_empty() {
         NAME

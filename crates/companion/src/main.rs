@@ -18,8 +18,10 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match cli::parse() {
+        // without a screen there may be no event loop to have
+        cli::Wish::Run(args) if args.headless => run::run(&args, None),
         cli::Wish::Run(args) => {
-            platform::with_event_loop(move |tray_place| run::run(&args, tray_place))
+            platform::with_event_loop(move |tray_place| run::run(&args, Some(tray_place)))
         }
         cli::Wish::Ask(question) => cli::ask(question),
     }

@@ -17,10 +17,11 @@ use companion_core::{
 use companion_runtime::{Companion, Config, LocalGateway};
 use companion_store::{
     DataDir, Error, InstanceLock, RegistryFile, Secrets, Settings, SettingsFile, file_vault,
-    keyring_vault, memory_vault, take_lock,
+    keyring_vault, memory_vault, take_lock, write_private,
 };
 use std::{
     io::{IsTerminal, Write},
+    path::PathBuf,
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -29,15 +30,16 @@ use tokio::sync::mpsc;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
-/// Runs until it is told to quit. The exit code is 0 then, also when another companion runs already.
-pub(crate) fn run(args: &RunArgs, tray: TrayPlace) -> ExitCode {
+/// Runs until it is told to quit; `desktop` is absent without a screen. The exit code is 0 then, also when another
+/// companion runs already.
+pub(crate) fn run(args: &RunArgs, desktop: Option<TrayPlace>) -> ExitCode {
     let (voice, _last_words) = Voice::start();
     let tokio = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(8)
         .build();
     let outcome = match &tokio {
-        Ok(tokio) => tokio.block_on(companion(args, tray, voice)),
+        Ok(tokio) => tokio.block_on(companion(args, desktop, voice)),
         Err(error) => Err(anyhow::anyhow!("this system gives no event loop: {error}")),
     };
     if let Ok(tokio) = tokio {
@@ -50,7 +52,11 @@ pub(crate) fn run(args: &RunArgs, tray: TrayPlace) -> ExitCode {
     }
 }
 
-async fn companion(args: &RunArgs, tray: TrayPlace, voice: Voice) -> anyhow::Result<ExitCode> {
+async fn companion(
+    args: &RunArgs,
+    desktop: Option<TrayPlace>,
+    voice: Voice,
+) -> anyhow::Result<ExitCode> {
     let dir = DataDir::resolve()?;
     let lock = match take_lock(&dir) {
         Ok(lock) => lock,
@@ -58,7 +64,6 @@ async fn companion(args: &RunArgs, tray: TrayPlace, voice: Voice) -> anyhow::Res
         Err(error) => return Err(error.into()),
     };
     let stored = Stored::load(&dir, args)?;
-    let desktop = if args.headless { None } else { Some(tray) };
     let (ask_window, window_wanted) = mpsc::unbounded_channel();
     let wants_local = args.with_local_gateway
         || stored
@@ -90,7 +95,7 @@ async fn companion(args: &RunArgs, tray: TrayPlace, voice: Voice) -> anyhow::Res
             false => None,
         },
         desktop: Arc::new(match desktop {
-            Some(_) => ThisDesktop::with_screen(ask_window),
+            Some(_) => ThisDesktop::with_screen(ask_window, notification_icon(&dir)),
             None => ThisDesktop::headless(),
         }),
     });
@@ -112,6 +117,18 @@ async fn companion(args: &RunArgs, tray: TrayPlace, voice: Voice) -> anyhow::Res
     endpoint.shutdown().await;
     drop::<InstanceLock>(lock);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Notification services read icons from files, and ours may not be installed.
+fn notification_icon(dir: &DataDir) -> Option<PathBuf> {
+    let file = dir.path().join("icon.png");
+    match write_private(&file, include_bytes!("../../../icons/64x64.png")) {
+        Ok(()) => Some(file),
+        Err(error) => {
+            tracing::warn!(%error, "notifications have no icon");
+            None
+        }
+    }
 }
 
 /// What the data folder holds.

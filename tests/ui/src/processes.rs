@@ -1,6 +1,6 @@
 //! Which processes belong to one companion.
 
-use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt as _, path::Path};
+use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt as _, path::Path, process::Command};
 
 /// One running process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,15 @@ pub fn processes_of(home: &Path) -> Vec<Process> {
     let folders = fs::read_dir("/proc").expect("/proc is mounted").flatten();
     let pids = folders.filter_map(|folder| folder.file_name().to_str()?.parse().ok());
     pids.filter_map(|pid| process(pid, home)).collect()
+}
+
+impl Process {
+    /// Ends it with SIGKILL; one that has ended already is fine.
+    pub fn kill(&self) {
+        let mut kill = Command::new("kill");
+        let killed = kill.args(["-9", &self.pid.to_string()]).output();
+        killed.expect("kill is installed");
+    }
 }
 
 /// `None` for a process of somebody else, and for one that has just ended.

@@ -6,7 +6,7 @@ use test_support::{
     Companion, Desktop, DesktopOptions, FakeGateway, NotificationDaemon, Tray, program,
 };
 
-use crate::{SOON, processes_of};
+use crate::{Process, SOON, processes_of};
 
 /// The product, as people read it.
 pub const NAME: &str = "Claw Companion";
@@ -65,12 +65,11 @@ impl Scene {
         self.desktop.windows(&format!("^{NAME}$"))
     }
 
-    /// The ids of the running window processes of this companion.
+    /// The running window processes of this companion.
     #[must_use]
-    pub fn window_processes(&self) -> Vec<u32> {
+    pub fn window_processes(&self) -> Vec<Process> {
         let all = processes_of(&self.companion.home()).into_iter();
-        let windows = all.filter(|process| process.program == WINDOW);
-        windows.map(|process| process.pid).collect()
+        all.filter(|process| process.program == WINDOW).collect()
     }
 }
 

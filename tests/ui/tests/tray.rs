@@ -92,6 +92,27 @@ async fn a_tray_that_comes_later_gets_the_icon() {
     assert_eq!(scene.companion.ended(SOON).await, 0);
 }
 
+#[tokio::test]
+async fn the_companion_outlives_its_desktop() {
+    let gateway = gateway().await;
+    let scene = Scene::on(&quiet_desktop()).paired_with(&gateway).await;
+    let Scene {
+        mut companion,
+        desktop,
+    } = scene;
+    drop(desktop);
+    gateway.reset_all();
+    companion
+        .wait_for("ready again", SOON, |status| {
+            status["overall"] == "ready" && gateway.connects().len() == 4
+        })
+        .await;
+    companion.quit().await;
+    let log = companion.log();
+    let panic = log.lines().find(|line| line.contains("panicked"));
+    assert_eq!(panic, None, "a release build aborts on it");
+}
+
 async fn gateway_name(scene: &Scene) -> String {
     let status = scene.companion.wait_until_ready(SOON).await;
     status["gateways"][0]["name"].as_str().unwrap().to_owned()

@@ -14,6 +14,6 @@ action: RemedyAction,
  */
 text: string, 
 /**
- * A command to copy and run on the gateway's computer.
+ * A command to copy and run; the text says where.
  */
 command: string | null, };

@@ -32,7 +32,12 @@ impl Gateway {
         GatewayView {
             id: self.record.id.clone(),
             name: self.record.name.clone(),
-            url: self.record.endpoint.to_string(),
+            url: self
+                .record
+                .endpoint
+                .as_str()
+                .trim_end_matches('/')
+                .to_owned(),
             primary,
             local: self.record.origin == Origin::Local,
             gateway_version: self.version.clone(),

@@ -278,6 +278,21 @@ fn a_connection_that_dies_right_after_its_hello_is_not_redialled_faster_and_fast
 }
 
 #[test]
+fn a_code_that_comes_before_the_store_has_answered_waits_for_it() {
+    let mut it = Scenario::with(Registry::default());
+    it.stored = StoredCredentials::default();
+    it.hands_in(Command::Pair {
+        code: SetupText::new(code(LOOPBACK, 1)),
+        access: Access::Full,
+        approve_node: false,
+    });
+    assert!(it.answered.is_empty());
+    it.opens_vault();
+    assert!(it.answered.pop().expect("an answer").1.is_ok());
+    it.dials(Role::Node, Credential::Bootstrap);
+}
+
+#[test]
 fn the_own_gateway_is_paired_once_the_store_opens() {
     let mut it = Scenario::with(Registry::default());
     it.tell(Input::VaultFailed(VaultTrouble::Locked));

@@ -57,6 +57,14 @@ impl ShownTray {
     }
 }
 
+impl Drop for ShownTray {
+    /// Ends the service before its last handle goes: it would end itself then, and a bus that is gone already would
+    /// make it panic.
+    fn drop(&mut self) {
+        drop(self.0.shutdown());
+    }
+}
+
 impl ksni::Tray for Item {
     fn id(&self) -> String {
         "claw-companion".to_owned()

@@ -3,9 +3,21 @@
 #[path = "main_thread_tray.rs"]
 mod main_thread_tray;
 
+use main_thread_tray::Order;
 pub(crate) use main_thread_tray::{TrayPlace, with_event_loop};
 use node_commands::Urgency;
 use tokio::signal::unix::{SignalKind, signal};
+use winit::{
+    event_loop::EventLoopBuilder,
+    platform::macos::{ActivationPolicy, EventLoopBuilderExtMacOS},
+};
+
+/// No picture in the Dock, and no focus taken from what the person is doing.
+fn stay_in_the_background(builder: &mut EventLoopBuilder<Order>) {
+    builder
+        .with_activation_policy(ActivationPolicy::Accessory)
+        .with_activate_ignoring_other_apps(false);
+}
 
 /// The notification centre knows no urgency here.
 pub(crate) fn set_urgency(_notification: &mut notify_rust::Notification, _urgency: Urgency) {}

@@ -24,7 +24,7 @@ pub(crate) struct TrayPlace(Option<EventLoopProxy<Order>>);
 pub(crate) struct ShownTray(EventLoopProxy<Order>);
 
 #[derive(Debug)]
-enum Order {
+pub(crate) enum Order {
     Show(Tray, mpsc::UnboundedSender<MenuAction>),
     Update(Tray),
     Pressed(MenuId),
@@ -35,7 +35,9 @@ enum Order {
 pub(crate) fn with_event_loop(
     work: impl FnOnce(TrayPlace) -> ExitCode + Send + 'static,
 ) -> ExitCode {
-    let Ok(event_loop) = EventLoop::<Order>::with_user_event().build() else {
+    let mut builder = EventLoop::<Order>::with_user_event();
+    super::stay_in_the_background(&mut builder);
+    let Ok(event_loop) = builder.build() else {
         return work(TrayPlace(None));
     };
     let proxy = event_loop.create_proxy();
@@ -81,9 +83,9 @@ impl ShownTray {
 
 #[derive(Default)]
 struct Host {
-    shown: Option<TrayIcon>,
+    icon: Option<TrayIcon>,
+    menu: Vec<MenuItem>,
     pressed: Option<mpsc::UnboundedSender<MenuAction>>,
-    actions: Vec<(MenuId, MenuAction)>,
 }
 
 impl ApplicationHandler<Order> for Host {
@@ -99,21 +101,18 @@ impl ApplicationHandler<Order> for Host {
 
     fn user_event(&mut self, event_loop: &ActiveEventLoop, order: Order) {
         match order {
+            // the loop hands out orders only while it runs, which macOS wants before there is an icon
             Order::Show(tray, pressed) => {
                 self.pressed = Some(pressed);
-                self.shown = TrayIconBuilder::new()
+                self.icon = TrayIconBuilder::new()
                     .build()
                     .map_err(|error| tracing::warn!(%error, "no tray icon"))
                     .ok();
-                self.show(&tray);
+                self.show(tray);
             }
-            Order::Update(tray) => self.show(&tray),
-            Order::Pressed(id) => {
-                let action = self
-                    .actions
-                    .iter()
-                    .find(|(known, _)| *known == id)
-                    .map(|(_, action)| *action);
+            Order::Update(tray) => self.show(tray),
+            Order::Pressed(entry) => {
+                let action = ACTIONS.into_iter().find(|action| id(*action) == entry);
                 if let (Some(action), Some(pressed)) = (action, &self.pressed) {
                     // nobody listens once the companion ends
                     let _ = pressed.send(action);
@@ -125,11 +124,13 @@ impl ApplicationHandler<Order> for Host {
 }
 
 impl Host {
-    fn show(&mut self, tray: &Tray) {
-        let (menu, actions) = render(&tray.menu);
-        self.actions = actions;
-        let Some(shown) = &self.shown else { return };
-        shown.set_menu(Some(Box::new(menu)));
+    fn show(&mut self, tray: Tray) {
+        let Some(shown) = &self.icon else { return };
+        // an open menu closes when it is replaced
+        if tray.menu != self.menu {
+            shown.set_menu(Some(Box::new(render(&tray.menu))));
+            self.menu = tray.menu;
+        }
         let icon = pictures(tray.icon).into_iter().next_back().and_then(icon);
         let told = shown
             .set_icon(icon)
@@ -140,24 +141,31 @@ impl Host {
     }
 }
 
-fn render(items: &[MenuItem]) -> (Menu, Vec<(MenuId, MenuAction)>) {
+const ACTIONS: [MenuAction; 2] = [MenuAction::Open, MenuAction::Quit];
+
+/// The same in every menu, so that a press counts also when the menu changes meanwhile.
+fn id(action: MenuAction) -> MenuId {
+    MenuId::new(match action {
+        MenuAction::Open => "open",
+        MenuAction::Quit => "quit",
+    })
+}
+
+fn render(items: &[MenuItem]) -> Menu {
     let menu = Menu::new();
-    let mut actions = vec![];
     for item in items {
         let added = match item {
             MenuItem::Separator => menu.append(&PredefinedMenuItem::separator()),
             MenuItem::Line(text) => menu.append(&Entry::new(label(text), false, None)),
             MenuItem::Action(action, text) => {
-                let entry = Entry::new(label(text), true, None);
-                actions.push((entry.id().clone(), *action));
-                menu.append(&entry)
+                menu.append(&Entry::with_id(id(*action), label(text), true, None))
             }
         };
         if let Err(error) = added {
             tracing::warn!(%error, "a menu line could not be shown");
         }
     }
-    (menu, actions)
+    menu
 }
 
 /// A single ampersand would mark an access key.

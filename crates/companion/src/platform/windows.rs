@@ -3,9 +3,14 @@
 #[path = "main_thread_tray.rs"]
 mod main_thread_tray;
 
+use main_thread_tray::Order;
 pub(crate) use main_thread_tray::{TrayPlace, with_event_loop};
 use node_commands::Urgency;
 use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
+use winit::event_loop::EventLoopBuilder;
+
+/// A program without windows is in the background here.
+fn stay_in_the_background(_builder: &mut EventLoopBuilder<Order>) {}
 
 /// Toasts know no urgency here.
 pub(crate) fn set_urgency(_notification: &mut notify_rust::Notification, _urgency: Urgency) {}

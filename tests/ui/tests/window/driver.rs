@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, TcpListener},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -11,16 +12,17 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
 use test_support::program;
 use tokio::time::{Instant, sleep, timeout};
-use ui_tests::{SOON, Scene};
+use ui_tests::{SOON, Scene, processes_of};
 
 /// A first window after a build takes that long on a busy machine.
 const FIRST_WINDOW: Duration = Duration::from_secs(40);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A running driver. It attaches to the first web view that a descendant of it opens.
+/// A running driver. It attaches to the first web view that a descendant of it opens; they end with it.
 pub(crate) struct Driver {
     child: Child,
     url: String,
+    home: PathBuf,
 }
 
 /// The page in the window.
@@ -43,7 +45,11 @@ impl Driver {
             .spawn()
             .expect("WebKitWebDriver is installed: it is in the Debian package webkit2gtk-driver; or run `cargo xtask setup --tests`");
         let url = format!("http://127.0.0.1:{port}");
-        Self { child, url }
+        Self {
+            child,
+            url,
+            home: scene.companion.home(),
+        }
     }
 
     /// Starts `claw-companion run` and waits until it has opened its window.
@@ -74,8 +80,10 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // it may have ended already
-        let _ = self.child.kill();
+        for process in processes_of(&self.home) {
+            process.kill();
+        }
+        // ended just now
         let _ = self.child.wait();
     }
 }

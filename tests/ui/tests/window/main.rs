@@ -4,10 +4,14 @@
 
 mod driver;
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 use driver::Driver;
-use ui_tests::{SOON, Scene, eventually, gateway, processes_of, quiet_desktop};
+use tokio::time::timeout;
+use ui_tests::{Process, SOON, Scene, eventually, gateway, processes_of, quiet_desktop};
+
+/// How long a person waits before pressing a key again.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 #[tokio::test]
 async fn shows_every_snapshot() {
@@ -74,7 +78,7 @@ async fn opens_once_and_closes_without_a_trace() {
 
     let since =
         scene.companion.wait_until_ready(SOON).await["gateways"][0]["node"]["since"].clone();
-    kill(second);
+    second.kill();
     no_window(&scene).await;
     let status = scene.companion.status().await.expect("it still answers");
     assert_eq!(status["overall"], "ready");
@@ -104,12 +108,12 @@ async fn start_again(scene: &Scene) {
     assert_eq!(second_start.code, 0, "{second_start:?}");
 }
 
-/// Waits for exactly one window in exactly one process and gives the process's id.
-async fn one_window(scene: &Scene) -> u32 {
-    eventually("one window", || {
+/// Waits for exactly one window of exactly one process.
+async fn one_window(scene: &Scene) -> Process {
+    eventually("down to one window", || {
         let processes = scene.window_processes();
         match (&processes[..], scene.windows()) {
-            ([one], 1) => Ok(*one),
+            ([one], 1) => Ok(one.clone()),
             (_, windows) => Err((processes, windows)),
         }
     })
@@ -117,10 +121,13 @@ async fn one_window(scene: &Scene) -> u32 {
 }
 
 async fn no_window(scene: &Scene) {
-    eventually("no window", || {
-        match (scene.window_processes(), scene.windows()) {
+    eventually("rid of the window", || {
+        let left = (scene.window_processes(), scene.windows());
+        let log = scene.companion.log();
+        let opened_and_closed = ["window opened", "window closed"].map(|m| log.matches(m).count());
+        match left {
             (processes, 0) if processes.is_empty() => Ok(()),
-            other => Err(other),
+            left => Err((left, opened_and_closed)),
         }
     })
     .await;
@@ -129,7 +136,7 @@ async fn no_window(scene: &Scene) {
 /// Neither the companion nor its window nor a process of the web view.
 async fn nothing_is_left(scene: &Scene) {
     let home = scene.companion.home();
-    eventually("the end of every process", || {
+    eventually("rid of every process", || {
         let left: Vec<_> = processes_of(&home)
             .into_iter()
             .filter(|process| process.program != "WebKitWebDriver")
@@ -139,16 +146,25 @@ async fn nothing_is_left(scene: &Scene) {
     .await;
 }
 
-/// As a person does: by the window manager's key.
+/// As a person does: by the window manager's key, again when nothing happens.
 async fn close_the_window(scene: &Scene) {
-    focus_on_the_window(scene).await;
-    xdotool(scene, &["key", "alt+F4"]);
+    for _ in 0..3 {
+        focus_on_the_window(scene).await;
+        xdotool(scene, &["key", "alt+F4"]);
+        if timeout(PATIENCE, invisible(scene)).await.is_ok() {
+            return;
+        }
+    }
 }
 
 async fn minimize_the_window(scene: &Scene) {
     focus_on_the_window(scene).await;
     xdotool(scene, &["getactivewindow", "windowminimize"]);
-    eventually("a minimized window", || match scene.windows() {
+    invisible(scene).await;
+}
+
+async fn invisible(scene: &Scene) {
+    eventually("invisible", || match scene.windows() {
         0 => Ok(()),
         visible => Err(visible),
     })
@@ -156,7 +172,7 @@ async fn minimize_the_window(scene: &Scene) {
 }
 
 async fn focus_on_the_window(scene: &Scene) {
-    eventually("the focus on the window", || {
+    eventually("in focus", || {
         let focus = xdotool(scene, &["getactivewindow", "getwindowname"]);
         (focus.trim() == ui_tests::NAME).then_some(()).ok_or(focus)
     })
@@ -168,9 +184,4 @@ fn xdotool(scene: &Scene, arguments: &[&str]) -> String {
     let done = scene.desktop.apply(xdotool.args(arguments)).output();
     let done = done.expect("xdotool is installed");
     String::from_utf8_lossy(&done.stdout).into_owned()
-}
-
-fn kill(pid: u32) {
-    let killed = Command::new("kill").args(["-9", &pid.to_string()]).status();
-    assert!(killed.expect("kill is there").success());
 }
