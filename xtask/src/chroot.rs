@@ -37,7 +37,7 @@ done
 #[derive(Debug)]
 pub(crate) struct Chroot {
     enter: PathBuf,
-    wine: PathBuf,
+    launchers: PathBuf,
 }
 
 impl Chroot {
@@ -65,16 +65,10 @@ impl Chroot {
         follow_host(&root)?;
         let chroot = Self {
             enter: target.join("enter"),
-            wine: target.join("wine"),
+            launchers: target.join("launchers"),
         };
         write_script(&chroot.enter, &enter_script(&root, &target)?)?;
-        write_script(
-            &chroot.wine,
-            &format!(
-                "#!/bin/sh\nexport WINEDEBUG=\"${{WINEDEBUG:--all}}\"\nexec {} wine64 \"$@\"\n",
-                quoted(&chroot.enter)?
-            ),
-        )?;
+        create(&chroot.launchers)?;
         Ok(chroot)
     }
 
@@ -85,9 +79,19 @@ impl Chroot {
         command
     }
 
-    /// A program outside that runs its first argument, a Windows program, under Wine inside.
-    pub(crate) fn wine(&self) -> &Path {
-        &self.wine
+    /// A program outside that runs this one, which is for Windows and stands inside, under Wine.
+    pub(crate) fn launcher(&self, program: &Path) -> Result<PathBuf> {
+        let name = program.file_stem().context("a program has a name")?;
+        let launcher = self.launchers.join(name);
+        write_script(
+            &launcher,
+            &format!(
+                "#!/bin/sh\nexport WINEDEBUG=\"${{WINEDEBUG:--all}}\"\nexec {} wine64 {} \"$@\"\n",
+                quoted(&self.enter)?,
+                quoted(program)?,
+            ),
+        )?;
+        Ok(launcher)
     }
 }
 

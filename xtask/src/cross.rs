@@ -1,5 +1,6 @@
 //! Windows, built and run under Wine, and macOS, type-checked, on a Debian machine.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -105,7 +106,8 @@ pub(crate) fn all(options: &Options) -> Result<Tally> {
 fn pair(chroot: &Chroot) -> Result<Tally> {
     shell::run(&mut cargo(chroot, "build", WINDOWS, &[COMPANION], &[]))?;
     let program = format!("/target/{WINDOWS}/debug/{COMPANION}.exe");
-    let said = shell::output(Command::new(chroot.wine()).args([&program, "--version"]))?;
+    let launcher = chroot.launcher(Path::new(&program))?;
+    let said = shell::output(Command::new(&launcher).arg("--version"))?;
     println!(
         "{}",
         said.lines()
@@ -122,8 +124,7 @@ fn pair(chroot: &Chroot) -> Result<Tally> {
         "--ignored",
         "--test-threads=1",
     ]);
-    test.env("CLAW_COMPANION_WINE", chroot.wine())
-        .env("CLAW_COMPANION_BIN", program);
+    test.env("CLAW_COMPANION_WINE", launcher);
     let tally = tally::cargo(&mut test)?;
     if tally.passed + tally.failed == 0 {
         bail!("gateway-tests has no test with {UNDER_WINE} in its name");
@@ -153,6 +154,9 @@ fn cargo(
         )
         .env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", "wine64")
         .env("WINEDEBUG", "-all")
+        // Otherwise a snapshot that differs makes insta ask for cargo, which Wine has not, and write beside the sources.
+        .env("INSTA_WORKSPACE_ROOT", "/project")
+        .env("INSTA_UPDATE", "no")
         .env("CC_aarch64_apple_darwin", "stub-cc")
         .env("AR_aarch64_apple_darwin", "stub-ar")
         // The chroot's compiler is a released one, and build-std is for nightly ones only.

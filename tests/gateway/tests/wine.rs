@@ -1,7 +1,5 @@
 //! The program for Windows, under Wine, against the real gateway on the same loopback.
 
-#![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
-
 use serde_json::{Value, json};
 use std::{env, time::Duration};
 use test_support::{Companion, RealGateway};
