@@ -53,7 +53,7 @@ pub enum Effect {
     Notify(Notification),
     /// Answer a command.
     Answer(CommandId, Result<Done, Problem>),
-    /// Make a setup code at the companion's own gateway; ends in `LocalGateway(SetupCode | Failed)`.
+    /// Make a setup code at the companion's own gateway; ends in `LocalGateway(SetupCode | NoSetupCode)`.
     MintSetupCode,
     /// Start the window or bring it to the front.
     OpenWindow,

@@ -157,6 +157,8 @@ pub enum LocalGatewayReport {
     Restarting,
     /// The setup code that was asked for.
     SetupCode(SetupText),
-    /// It could not be started; a sentence.
+    /// It could not make one.
+    NoSetupCode,
+    /// It could not be started and is tried again; a sentence.
     Failed(String),
 }

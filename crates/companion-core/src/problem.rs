@@ -588,7 +588,7 @@ impl Problem {
             sentence(reason),
             remedy(
                 RemedyAction::Inspect,
-                "Look at its log in the data folder, then start the companion again.",
+                "It is tried again by itself. Its log is in the data folder, under local-gateway.",
             ),
         )
     }

@@ -34,10 +34,11 @@ enum Order {
 }
 
 const GRACE: Duration = Duration::from_secs(5);
-/// So many ends in so short a time mean that another start will not help.
+/// So many ends in so short a time mean that another start will hardly help: it is tried less often.
 const MAX_ENDS: usize = 5;
 const ENDS_WITHIN: Duration = Duration::from_secs(300);
 const PAUSE: Duration = Duration::from_millis(500);
+const LONG_PAUSE: Duration = Duration::from_secs(30);
 
 impl Supervisor {
     pub(crate) fn start(local: LocalGateway, messages: mpsc::Sender<Message>) -> Self {
@@ -73,32 +74,34 @@ async fn supervise(
     loop {
         let started = tokio::select! {
             started = bring_up(&local, &messages) => started,
-            () = stop_ordered(&mut orders) => return,
+            stopped = stop_ordered(&mut orders) => return confirm(stopped),
         };
-        let gateway = match started {
-            Ok(gateway) => gateway,
+        let pause = match started {
+            Ok(gateway) => {
+                tell(&messages, LocalGatewayReport::Ready).await;
+                if serve(gateway, &messages, &mut orders).await {
+                    return;
+                }
+                tell(&messages, LocalGatewayReport::Restarting).await;
+                PAUSE
+            }
             Err(error) => {
                 tracing::warn!(%error, "the local gateway did not start");
                 tell(&messages, LocalGatewayReport::Failed(error.to_string())).await;
-                return stop_ordered(&mut orders).await;
+                LONG_PAUSE
             }
         };
-        tell(&messages, LocalGatewayReport::Ready).await;
-        if serve(gateway, &messages, &mut orders).await {
-            return;
-        }
         ends.retain(|end| end.elapsed() < ENDS_WITHIN);
         ends.push(Instant::now());
-        if ends.len() >= MAX_ENDS {
-            let reason = format!(
-                "It ended {MAX_ENDS} times within {} minutes.",
-                ENDS_WITHIN.as_secs() / 60
-            );
-            tell(&messages, LocalGatewayReport::Failed(reason)).await;
-            return stop_ordered(&mut orders).await;
+        let pause = if ends.len() < MAX_ENDS {
+            pause
+        } else {
+            LONG_PAUSE
+        };
+        tokio::select! {
+            () = sleep(pause) => {}
+            stopped = stop_ordered(&mut orders) => return confirm(stopped),
         }
-        tell(&messages, LocalGatewayReport::Restarting).await;
-        sleep(PAUSE).await;
     }
 }
 
@@ -134,34 +137,50 @@ async fn serve(
             }
             order = orders.recv() => order,
         };
-        match order {
+        let stopped = match order {
             Some(Order::Mint) => {
-                let report = match gateway.mint_setup_code().await {
-                    Ok(code) => LocalGatewayReport::SetupCode(SetupText::new(code.expose_secret())),
-                    Err(error) => LocalGatewayReport::Failed(error.to_string()),
+                let minted = tokio::select! {
+                    minted = gateway.mint_setup_code() => Ok(minted),
+                    stopped = stop_ordered(orders) => Err(stopped),
                 };
-                tell(messages, report).await;
+                match minted {
+                    Ok(Ok(code)) => {
+                        let code = SetupText::new(code.expose_secret());
+                        tell(messages, LocalGatewayReport::SetupCode(code)).await;
+                        continue;
+                    }
+                    Ok(Err(error)) => {
+                        tracing::warn!(%error, "the local gateway made no setup code");
+                        tell(messages, LocalGatewayReport::NoSetupCode).await;
+                        continue;
+                    }
+                    Err(stopped) => stopped,
+                }
             }
-            Some(Order::Stop(done)) => {
-                gateway.stop(GRACE).await;
-                let _ = done.send(());
-                return true;
-            }
-            None => {
-                gateway.stop(GRACE).await;
-                return true;
-            }
+            Some(Order::Stop(done)) => Some(done),
+            None => None,
+        };
+        gateway.stop(GRACE).await;
+        confirm(stopped);
+        return true;
+    }
+}
+
+/// Waits for the order to stop; whoever gave it wants to hear when that is done. `None` when nobody can give it any more.
+async fn stop_ordered(orders: &mut mpsc::Receiver<Order>) -> Option<oneshot::Sender<()>> {
+    loop {
+        match orders.recv().await {
+            Some(Order::Stop(done)) => return Some(done),
+            Some(Order::Mint) => {}
+            None => return None,
         }
     }
 }
 
-/// Waits for the order to stop while there is nothing to stop.
-async fn stop_ordered(orders: &mut mpsc::Receiver<Order>) {
-    while let Some(order) = orders.recv().await {
-        if let Order::Stop(done) = order {
-            let _ = done.send(());
-            return;
-        }
+fn confirm(stopped: Option<oneshot::Sender<()>>) {
+    if let Some(done) = stopped {
+        // whoever asked may have stopped waiting
+        let _ = done.send(());
     }
 }
 

@@ -23,6 +23,10 @@ impl App {
             ),
             LocalGatewayReport::Failed(reason) => (LocalGatewayState::Failed, reason),
             LocalGatewayReport::Ready => (LocalGatewayState::Ready, "Ready".to_owned()),
+            LocalGatewayReport::NoSetupCode => {
+                self.minting = false;
+                return vec![];
+            }
             LocalGatewayReport::SetupCode(code) => {
                 self.minting = false;
                 return self.pair(
