@@ -1,7 +1,8 @@
 //! Windows, built and run under Wine, and macOS, type-checked, on a Debian machine.
 
+use std::io::Read;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
@@ -107,6 +108,7 @@ fn pair(chroot: &Chroot) -> Result<Tally> {
     shell::run(&mut cargo(chroot, "build", WINDOWS, &[COMPANION], &[]))?;
     let program = format!("/target/{WINDOWS}/debug/{COMPANION}.exe");
     let launcher = chroot.launcher(Path::new(&program))?;
+    let _servers = WineServers::start(chroot)?;
     let said = shell::output(Command::new(&launcher).arg("--version"))?;
     println!(
         "{}",
@@ -130,6 +132,37 @@ fn pair(chroot: &Chroot) -> Result<Tally> {
         bail!("gateway-tests has no test with {UNDER_WINE} in its name");
     }
     Ok(tally)
+}
+
+/// Keeps Wine's servers up by a command prompt that waits for input. They would start with the first program otherwise
+/// and hold its output open after its end, so that whoever reads that waits for ever.
+struct WineServers(Child);
+
+impl WineServers {
+    fn start(chroot: &Chroot) -> Result<Self> {
+        let mut prompt = chroot.command("wine64");
+        prompt
+            .arg("cmd")
+            .env("WINEDEBUG", "-all")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut prompt = Self(prompt.spawn().context("Wine does not start")?);
+        let output = prompt.0.stdout.as_mut().context("its output is piped")?;
+        output
+            .read_exact(&mut [0])
+            .context("Wine's command prompt says nothing")?;
+        Ok(prompt)
+    }
+}
+
+impl Drop for WineServers {
+    fn drop(&mut self) {
+        // closes its input, which ends it
+        if let Err(error) = self.0.wait() {
+            println!("Wine may still run: {error}");
+        }
+    }
 }
 
 fn cargo(

@@ -1,6 +1,6 @@
 //! Tray by the `tray-icon` crate, which wants the main thread and its event loop.
 
-use crate::icons::{Picture, pictures};
+use crate::icons::pictures;
 use companion_core::tray::{MenuAction, MenuItem, Tray};
 use std::{process::ExitCode, thread};
 use tokio::sync::mpsc;
@@ -104,11 +104,10 @@ impl ApplicationHandler<Order> for Host {
             // the loop hands out orders only while it runs, which macOS wants before there is an icon
             Order::Show(tray, pressed) => {
                 self.pressed = Some(pressed);
-                self.icon = TrayIconBuilder::new()
-                    .build()
+                self.icon = build(&tray)
                     .map_err(|error| tracing::warn!(%error, "no tray icon"))
                     .ok();
-                self.show(tray);
+                self.menu = tray.menu;
             }
             Order::Update(tray) => self.show(tray),
             Order::Pressed(entry) => {
@@ -131,14 +130,25 @@ impl Host {
             shown.set_menu(Some(Box::new(render(&tray.menu))));
             self.menu = tray.menu;
         }
-        let icon = pictures(tray.icon).into_iter().next_back().and_then(icon);
         let told = shown
-            .set_icon(icon)
+            .set_icon(icon(tray.icon))
             .and(shown.set_tooltip(Some(&tray.tooltip)));
         if let Err(error) = told {
             tracing::warn!(%error, "the tray icon could not be changed");
         }
     }
+}
+
+/// Complete from the start: a taskbar that comes later, as when logging in, shows what was given here.
+fn build(tray: &Tray) -> tray_icon::Result<TrayIcon> {
+    let builder = TrayIconBuilder::new()
+        .with_tooltip(&tray.tooltip)
+        .with_menu(Box::new(render(&tray.menu)));
+    match icon(tray.icon) {
+        Some(icon) => builder.with_icon(icon),
+        None => builder,
+    }
+    .build()
 }
 
 const ACTIONS: [MenuAction; 2] = [MenuAction::Open, MenuAction::Quit];
@@ -173,6 +183,7 @@ fn label(text: &str) -> String {
     text.replace('&', "&&")
 }
 
-fn icon(picture: Picture) -> Option<Icon> {
-    Icon::from_rgba(picture.rgba, picture.width, picture.height).ok()
+fn icon(state: companion_core::tray::TrayIcon) -> Option<Icon> {
+    let largest = pictures(state).into_iter().next_back()?;
+    Icon::from_rgba(largest.rgba, largest.width, largest.height).ok()
 }
